@@ -1,0 +1,21 @@
+"""The ledger: append-only JSON lines that say what was sent and what became of it."""
+
+from batcher.ledger.reader import FILE_NAME, Reading, kept_paths, names_of, read_ledger
+from batcher.ledger.standing import ImageLine, ReplyLine, Standing, Standings, State
+from batcher.ledger.writer import LOCK_NAME, LedgerWriter, lock_folder
+
+__all__ = [
+    "FILE_NAME",
+    "LOCK_NAME",
+    "ImageLine",
+    "LedgerWriter",
+    "Reading",
+    "ReplyLine",
+    "Standing",
+    "Standings",
+    "State",
+    "kept_paths",
+    "lock_folder",
+    "names_of",
+    "read_ledger",
+]

@@ -1,0 +1,183 @@
+"""The lines of the ledger, as values, and their JSON (DESIGN §5).
+
+Unknown fields and unknown events are ignored by readers, so that an older batcher
+reads a newer one's ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from batcher.models import Failure, Image, Status, Summary
+
+FORMAT = 1
+"""Version of the ledger's format, `v` of every `run` line."""
+
+
+class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt's or a request's error as the ledger keeps it."""
+
+    error_class: str = msgspec.field(name="class")
+    status: int | None = None
+    code: str | None = None
+    message: str = ""
+
+    @classmethod
+    def of(cls, failure: Failure) -> ErrorRecord:
+        """Keep of a failure what a reader needs."""
+        return cls(
+            error_class=failure.error_class.value,
+            status=failure.status,
+            code=failure.code,
+            message=failure.message,
+        )
+
+
+class ManifestRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A manifest of a run."""
+
+    path: str
+    sha256: str
+
+
+class EndpointRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run sends to; never with a key."""
+
+    name: str
+    base_url: str
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="run"):
+    """A run starts."""
+
+    at: datetime
+    v: int = FORMAT
+    run: str
+    batcher: str
+    manifests: tuple[ManifestRecord, ...]
+    endpoint: EndpointRecord
+    settings: Mapping[str, object]
+    total: int
+
+
+class Attempt(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="attempt"
+):
+    """A POST is about to leave."""
+
+    at: datetime
+    id: str
+    attempt: int
+    reserved_usd: Decimal | UnsetType = UNSET
+    endpoint: str | UnsetType = UNSET
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="retry"):
+    """An attempt failed and another will follow, in this run or the next."""
+
+    at: datetime
+    id: str
+    attempt: int
+    error: ErrorRecord
+    maybe_billed: bool
+    delay: float
+    request_id: str | None = None
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="reply"):
+    """A reply holds URLs, which are about to be fetched."""
+
+    at: datetime
+    id: str
+    attempt: int
+    urls: tuple[str, ...]
+    request_id: str | None = None
+    revised_prompts: tuple[str | None, ...] = ()
+    usage: Mapping[str, object] | None = None
+
+
+class Unknown(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="unknown"
+):
+    """An attempt's outcome is not known, and the request is left so."""
+
+    at: datetime
+    id: str
+    attempt: int
+    error: ErrorRecord
+    request_id: str | None = None
+
+
+class Result(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="result"
+):
+    """A request has ended."""
+
+    at: datetime
+    id: str
+    name: str
+    status: Status
+    attempts: int
+    request: Mapping[str, object]
+    vars: Mapping[str, object]
+    images: tuple[Image, ...] = ()
+    usage: Mapping[str, object] | None = None
+    cost_usd: Decimal | None = None
+    maybe_billed_usd: Decimal | None = None
+    latency: float | None = None
+    request_id: str | None = None
+    warnings: tuple[str, ...] = ()
+    error: ErrorRecord | None = None
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="end"):
+    """A run ends; carries the summary's counts."""
+
+    at: datetime
+    run: str
+    reason: str
+    total: int
+    succeeded: int
+    failed: int
+    rejected: int
+    unknown: int
+    pending: int
+    skipped: int
+    images: int
+    attempts: int
+    spent_usd: Decimal | None
+    maybe_billed_usd: Decimal | None
+    errors: Mapping[str, int]
+    warnings: Mapping[str, int]
+    seconds: float
+    exit_code: int
+
+    @classmethod
+    def of(cls, summary: Summary, *, at: datetime, run: str, reason: str) -> End:
+        """Make the last line of a run from its summary."""
+        counts = {
+            name: getattr(summary, name)
+            for name in cls.__struct_fields__
+            if hasattr(summary, name)
+        }
+        return cls(at=at, run=run, reason=reason, **counts)
+
+
+Event = Run | Attempt | Retry | Reply | Unknown | Result | End
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def now() -> datetime:
+    """Give the time that a line is stamped with."""
+    return datetime.now(UTC)
+
+
+def encode(event: Event) -> bytes:
+    """Make an event's line, its newline included."""
+    return _encode(event) + b"\n"

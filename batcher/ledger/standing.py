@@ -1,0 +1,291 @@
+"""Folds the ledger's lines into where each request stands.
+
+One fold serves the reader, which gets lines from the disk, and the running worker,
+whose lines are folded as they are written. Pure: knows nothing of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from batcher.models import ErrorClass, Status
+
+ZERO = Decimal(0)
+
+
+class State(StrEnum):
+    """Where a request stands."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"  # sent, no outcome
+    PENDING = "pending"  # tried, known not to be kept, not ended
+    REPLIED = "replied"  # paid: its URLs are known and not yet fetched
+    LOST = "lost"  # succeeded, but its file is gone or has another size
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ledger says of one request.
+
+    Attributes:
+        state: Where it stands.
+        attempts: The highest attempt number announced.
+        images: Files kept.
+        warnings: Codes of its last result.
+        error_class: Class of its last error.
+        maybe_billed: USD of attempts that may have been billed for nothing.
+        open_usd: USD reserved for the attempt that has no outcome yet.
+        reply: Its URLs, when it was paid and has to be fetched yet.
+    """
+
+    state: State
+    attempts: int = 0
+    images: int = 0
+    warnings: tuple[str, ...] = ()
+    error_class: str | None = None
+    maybe_billed: Decimal = ZERO
+    open_usd: Decimal | None = None
+    reply: ReplyLine | None = None
+
+
+class ImageLine(msgspec.Struct, frozen=True):
+    """Of an image's record, what a resume checks."""
+
+    path: str
+    bytes: int
+
+
+class ErrorLine(msgspec.Struct, frozen=True):
+    """Of an error's record, what a resume decides by."""
+
+    error_class: str = msgspec.field(name="class")
+
+
+class ReplyLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a reply that held URLs, what a later fetch needs."""
+
+    attempt: int
+    urls: tuple[str, ...]
+    request_id: str | None = None
+    revised_prompts: tuple[str | None, ...] = ()
+    usage: dict[str, object] | None = None
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """Of any event, the fields that the fold reads; the rest is skipped."""
+
+    event: str
+    id: str | None = None
+    name: str | None = None
+    attempt: int = 0
+    attempts: int = 0
+    reserved_usd: Decimal | None = None
+    maybe_billed: bool = False
+    error: ErrorLine | None = None
+    urls: tuple[str, ...] = ()
+    request_id: str | None = None
+    revised_prompts: tuple[str | None, ...] = ()
+    usage: dict[str, object] | None = None
+    status: Status | None = None
+    images: tuple[ImageLine, ...] | int = ()
+    warnings: tuple[str, ...] | dict[str, int] = ()
+    cost_usd: Decimal | None = None
+    maybe_billed_usd: Decimal | None = None
+
+
+class RunLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a `run` line, what `status` and a resume read."""
+
+    at: datetime
+    run: str
+    total: int
+    manifests: tuple[dict[str, str], ...] = ()
+
+
+class EndLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Of an `end` line, what `status` reads."""
+
+    at: datetime
+    run: str
+    reason: str
+    seconds: float = 0.0
+    skipped: int = 0
+
+
+Holds = Callable[[ImageLine], bool]
+"""Tells whether a kept image is still there, with the size the ledger names."""
+
+
+class Standings:
+    """Every request the ledger names, folded line by line.
+
+    Args:
+        holds: Checks a kept image; without it none is checked.
+
+    Attributes:
+        attempts: Attempt lines.
+        spent: USD of all results; replaced ones were paid, too.
+        is_priced: Some line named a price.
+        run: The last `run` line.
+        end: The last `end` line, if it ended that run.
+    """
+
+    def __init__(self, holds: Holds | None = None) -> None:
+        self.attempts = 0
+        self.spent = ZERO
+        self.is_priced = False
+        self.run: RunLine | None = None
+        self.end: EndLine | None = None
+        self._holds = holds
+        self._by_id: dict[str, Standing] = {}
+        self._shared: dict[Standing, Standing] = {}
+
+    def __len__(self) -> int:
+        """Count the requests the ledger names."""
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[str]:
+        """Walk the ids the ledger names."""
+        return iter(self._by_id)
+
+    def get(self, id_: str) -> Standing | None:
+        """Say where a request stands, None when the ledger does not name it."""
+        return self._by_id.get(id_)
+
+    def values(self) -> Iterator[Standing]:
+        """Walk all standings."""
+        return iter(self._by_id.values())
+
+    def maybe_billed(self) -> Decimal:
+        """Sum what may have been billed for nothing, open attempts included."""
+        return sum(
+            (s.maybe_billed + (s.open_usd or ZERO) for s in self._by_id.values()),
+            ZERO,
+        )
+
+    def take(self, raw: bytes) -> None:
+        """Fold one line of the ledger; one of an unknown event may hold anything.
+
+        Raises:
+            msgspec.DecodeError: The line is damaged.
+        """
+        try:
+            line = _line(raw)
+        except msgspec.ValidationError:
+            if _event_name(raw).event in _KNOWN:
+                raise
+            return
+        if line.event == "run":
+            self.run, self.end = _run(raw), None
+        elif line.event == "end":
+            self.end = _end(raw)
+        else:
+            self._fold(line)
+
+    def _fold(self, line: Line) -> None:
+        step = _STEPS.get(line.event)
+        if step is None or line.id is None:
+            return
+        if line.event == "attempt":
+            self.attempts += 1
+        before = self._by_id.get(line.id) or _NEW
+        after = step(before, line)
+        if line.event == "result":
+            after = self._settle(after, line)
+        self._by_id[line.id] = after
+        self.is_priced |= line.reserved_usd is not None or line.cost_usd is not None
+
+    def _settle(self, after: Standing, line: Line) -> Standing:
+        """Count a result's cost, check its files, and share equal standings."""
+        if line.cost_usd is not None:
+            self.spent += line.cost_usd
+        if self._holds is not None and isinstance(line.images, tuple):
+            for image in line.images:
+                if not self._holds(image):
+                    after = msgspec.structs.replace(after, state=State.LOST)
+        if after.reply is not None:
+            return after
+        return self._shared.setdefault(after, after)
+
+
+_NEW = Standing(state=State.PENDING)
+
+
+def _attempt(before: Standing, line: Line) -> Standing:
+    """Open an attempt; one that was still open has become a maybe-billed one."""
+    return Standing(
+        state=State.UNKNOWN,
+        attempts=max(before.attempts, line.attempt),
+        maybe_billed=before.maybe_billed + (before.open_usd or ZERO),
+        open_usd=line.reserved_usd or ZERO,
+    )
+
+
+def _retry(before: Standing, line: Line) -> Standing:
+    reserved = before.open_usd or ZERO
+    return Standing(
+        state=State.PENDING,
+        attempts=before.attempts,
+        maybe_billed=before.maybe_billed + (reserved if line.maybe_billed else ZERO),
+        error_class=line.error.error_class if line.error else None,
+    )
+
+
+def _reply(before: Standing, line: Line) -> Standing:
+    return msgspec.structs.replace(
+        before,
+        state=State.REPLIED,
+        reply=ReplyLine(
+            attempt=line.attempt,
+            urls=line.urls,
+            request_id=line.request_id,
+            revised_prompts=line.revised_prompts,
+            usage=line.usage,
+        ),
+    )
+
+
+def _unknown(before: Standing, line: Line) -> Standing:
+    error_class = line.error.error_class if line.error else None
+    return msgspec.structs.replace(before, state=State.UNKNOWN, error_class=error_class)
+
+
+def _result(before: Standing, line: Line) -> Standing:
+    error_class = line.error.error_class if line.error else None
+    lost = error_class == ErrorClass.DOWNLOAD
+    return Standing(
+        state=State(line.status or Status.FAILED),
+        attempts=max(before.attempts, line.attempts),
+        images=len(line.images) if isinstance(line.images, tuple) else 0,
+        warnings=line.warnings if isinstance(line.warnings, tuple) else (),
+        error_class=error_class,
+        maybe_billed=line.maybe_billed_usd or ZERO,
+        reply=before.reply if lost else None,
+    )
+
+
+_STEPS: dict[str, Callable[[Standing, Line], Standing]] = {
+    "attempt": _attempt,
+    "retry": _retry,
+    "reply": _reply,
+    "unknown": _unknown,
+    "result": _result,
+}
+
+_KNOWN = frozenset({"run", "end", *_STEPS})
+
+
+class _EventName(msgspec.Struct, frozen=True):
+    event: str
+
+
+_line = msgspec.json.Decoder(Line).decode
+_run = msgspec.json.Decoder(RunLine).decode
+_end = msgspec.json.Decoder(EndLine).decode
+_event_name = msgspec.json.Decoder(_EventName).decode

@@ -1,0 +1,124 @@
+"""Appends to the ledger: one writer, whole lines, each handed to the system at once.
+
+A line survives the death of the process as soon as `append` returns, and a power cut
+once `sync` has returned. What is written is folded, so that the running program and a
+later reader see the same standings.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from batcher.errors import StoreError, UsageError
+from batcher.ledger.event import Event, encode
+from batcher.ledger.reader import FILE_NAME
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batcher.ledger.standing import Standings
+
+LOCK_NAME = ".lock"
+
+
+class LedgerWriter:
+    """The open end of a ledger.
+
+    Args:
+        folder: The run directory; it exists.
+        standings: What was read of this ledger; appended lines are folded into it.
+        expected_size: Bytes that were read; more mean that another run was faster.
+
+    Raises:
+        StoreError: The file cannot be opened or repaired.
+    """
+
+    def __init__(
+        self, folder: Path, standings: Standings, *, expected_size: int = 0
+    ) -> None:
+        self._path = folder / FILE_NAME
+        self.standings = standings
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
+        try:
+            self._file = os.open(self._path, flags, 0o644)
+            self._size = _repair(self._file)
+        except OSError as error:
+            raise StoreError(self._words("open", error)) from error
+        if self._size != expected_size:
+            os.close(self._file)
+            message = f"{str(self._path)!r} changed while the run was planned"
+            raise StoreError(f"{message}; run the command again")
+
+    def append(self, event: Event) -> None:
+        """Write one line; raises `StoreError` with the file as it was before."""
+        line = encode(event)
+        try:
+            _write_whole(self._file, line)
+        except OSError as error:
+            os.ftruncate(self._file, self._size)
+            raise StoreError(self._words("write", error)) from error
+        self._size += len(line)
+        self.standings.take(line)
+
+    def sync(self) -> None:
+        """Bring what was appended to the disk; blocks, so call it in a thread."""
+        try:
+            os.fdatasync(self._file)
+        except OSError as error:
+            raise StoreError(self._words("sync", error)) from error
+
+    def close(self) -> None:
+        """Sync and close."""
+        self.sync()
+        os.close(self._file)
+
+    def _words(self, verb: str, error: OSError) -> str:
+        return f"cannot {verb} {str(self._path)!r}: {error.strerror}"
+
+
+def lock_folder(folder: Path) -> FileLock:
+    """Take a run directory's lock, which a dead process releases.
+
+    Returns:
+        The lock, held; `release` it.
+
+    Raises:
+        UsageError: Another process writes there, or the folder refuses.
+    """
+    lock = FileLock(folder / LOCK_NAME)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        message = f"another run is writing to {str(folder)!r}; wait for it or stop it"
+        raise UsageError(message) from error
+    except OSError as error:
+        message = f"cannot write to {str(folder)!r}: {error.strerror}"
+        raise UsageError(message) from error
+    return lock
+
+
+def _write_whole(file: int, line: bytes) -> None:
+    """Write a line in one call; a short write means that the disk is full."""
+    if os.write(file, line) != len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _repair(file: int) -> int:
+    """Cut a torn last line off, or end it when it is whole; give the size."""
+    size = os.fstat(file).st_size
+    end = size
+    while end > 0:
+        start = max(0, end - (1 << 16))
+        block = os.pread(file, end - start, start)
+        newline = block.rfind(b"\n")
+        if newline >= 0:
+            end = start + newline + 1
+            break
+        end = start
+    if end != size:
+        os.ftruncate(file, end)
+    return end
