@@ -1,0 +1,351 @@
+"""Where to send and how: endpoints, settings, and who beats whom.
+
+A flag beats an environment variable, which beats the manifest's `settings`, which beat
+the endpoint's. A manifest names an endpoint and never holds a URL or a key.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal, get_type_hints
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from batcher.errors import UsageError
+from batcher.pricing import Price
+
+DEFAULT_MODEL = "gpt-image-2-pro"
+SANDBOX = "sandbox"
+
+
+class Secret:
+    """A key that does not print itself; `reveal` it only into a header."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Give the key itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+Positive = msgspec.Meta(gt=0)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a run goes about its work.
+
+    Attributes:
+        concurrency: Requests in flight at most.
+        ipm: Images a minute at most; None finds the pace by itself.
+        rpm: Requests a minute at most.
+        adaptive: Find and hold the pace that the gateway allows.
+        timeout: Seconds for one attempt; None is 360, or 600 from 2K up.
+        max_attempts: Attempts in all, per request and run.
+        max_spend: USD that this run directory may cost.
+        max_images: Images that this run directory may hold.
+        max_time: Seconds after which no new request leaves.
+        longest_wait: Seconds without one success under rate limiting before stopping.
+        wait_for_quota: Sleep and probe when the money is out, instead of stopping.
+        on_unknown: Whether a request whose outcome is not known is sent again.
+        on_mismatch: What to do with an image of another size, format or quality.
+        on_lost_url: What to do when a paid image's URL is gone for good.
+        references_as: How reference images stand on the wire.
+        retry: Attempts per error class, over `max_attempts`; 1 never tries again.
+    """
+
+    concurrency: int = 8
+    ipm: float | None = None
+    rpm: float | None = None
+    adaptive: bool = True
+    timeout: float | None = None
+    max_attempts: int = 5
+    max_spend: Decimal | None = None
+    max_images: int | None = None
+    max_time: float | None = None
+    longest_wait: float = 1800.0
+    wait_for_quota: bool = False
+    on_unknown: Literal["retry", "skip"] = "retry"
+    on_mismatch: Literal["keep", "fail", "retry"] = "keep"
+    on_lost_url: Literal["fail", "buy"] = "fail"
+    references_as: Literal["base64", "data_uri"] = "base64"
+    retry: dict[str, int] = {}
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A named place to send to.
+
+    Attributes:
+        name: The profile's name.
+        base_url: Up to and with `/v1`.
+        key_variable: The environment variable that holds its key.
+        model: The model of requests that name none.
+        settings: What it sets.
+        prices: USD per image, as the user set them.
+    """
+
+    name: str
+    base_url: str
+    key_variable: str | None = None
+    model: str = DEFAULT_MODEL
+    settings: Mapping[str, object] = {}
+    prices: tuple[Price, ...] = ()
+
+    def key(self, environment: Mapping[str, str]) -> Secret:
+        """Find the key.
+
+        Raises:
+            UsageError: The variable is not set.
+        """
+        variable = self.key_variable
+        if variable is None:
+            return Secret(SANDBOX)
+        value = environment.get(variable, "").strip()
+        if not value:
+            raise UsageError(
+                f"endpoint {self.name!r} has no key: set {variable}, or rehearse for"
+                " free with --endpoint sandbox"
+            )
+        if not value.isascii() or not value.isprintable() or " " in value:
+            raise UsageError(f"{variable} is not a key: it holds unusual characters")
+        return Secret(value)
+
+
+BUILT_IN = {
+    "octopusx": Endpoint(
+        name="octopusx",
+        base_url="https://octopusx.ai/v1",
+        key_variable="OCTOPUSX_API_KEY",
+    ),
+    "openai": Endpoint(
+        name="openai",
+        base_url="https://api.openai.com/v1",
+        key_variable="OPENAI_API_KEY",
+    ),
+    SANDBOX: Endpoint(name=SANDBOX, base_url="http://127.0.0.1/v1"),
+}
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user's files say.
+
+    Attributes:
+        endpoints: Every profile by name, the built-in ones included.
+        default_endpoint: The one to use when nothing names another.
+    """
+
+    endpoints: Mapping[str, Endpoint]
+    default_endpoint: str | None = None
+
+
+def read_config(environment: Mapping[str, str]) -> Config:
+    """Read `~/.config/batcher/config.toml` and `./batcher.toml`, the nearer wins.
+
+    Raises:
+        UsageError: A file is wrong; the message names it.
+    """
+    endpoints = dict(BUILT_IN)
+    default: str | None = None
+    for path in _config_paths(environment):
+        content = _read_toml(path)
+        default = _text(content, "default_endpoint", path) or default
+        profiles = content.get("endpoints", {})
+        for unknown in content.keys() - {"default_endpoint", "endpoints"}:
+            raise UsageError(f"{path}: unknown key {unknown!r}")
+        if not isinstance(profiles, dict):
+            raise UsageError(f"{path}: expected [endpoints.NAME] tables")
+        for name, profile in profiles.items():
+            endpoints[name] = _read_endpoint(name, profile, path)
+    return Config(endpoints=endpoints, default_endpoint=default)
+
+
+def choose_endpoint(
+    config: Config,
+    *,
+    named: str | None,
+    base_url: str | None,
+) -> Endpoint | None:
+    """Find the endpoint; None when nothing names one.
+
+    Args:
+        config: What the user's files say.
+        named: A profile's name, from a flag, the environment or the manifest.
+        base_url: An ad hoc URL, which beats a name.
+
+    Raises:
+        UsageError: There is no such profile, or the URL is none.
+    """
+    if base_url is not None:
+        return Endpoint(
+            name="ad-hoc",
+            base_url=checked_base_url(base_url, "--base-url"),
+            key_variable="BATCHER_API_KEY",
+        )
+    name = named or config.default_endpoint
+    if name is None:
+        return None
+    if name not in config.endpoints:
+        known = ", ".join(sorted(config.endpoints))
+        raise UsageError(
+            f"there is no endpoint {name!r}; known: {known}; add it to batcher.toml as"
+            f" [endpoints.{name}]"
+        )
+    return config.endpoints[name]
+
+
+NO_ENDPOINT = (
+    "no endpoint: name one with --endpoint (octopusx needs OCTOPUSX_API_KEY, openai"
+    " OPENAI_API_KEY), give --base-url with BATCHER_API_KEY, or rehearse for free with"
+    " --endpoint sandbox"
+)
+
+
+def checked_base_url(url: str, where: str) -> str:
+    """Bring a base URL into the form that ends in its version, without a slash.
+
+    Raises:
+        UsageError: It is no http(s) URL, or it holds a user name or a password.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        _ = parts.port
+    except ValueError:
+        usable = False
+    if not usable:
+        raise UsageError(f"{where}: expected http(s)://host/v1, got {url!r}")
+    if parts.username or parts.password:
+        raise UsageError(f"{where}: a key goes into an environment variable, not here")
+    path = parts.path.rstrip("/").removesuffix("/images/generations")
+    return urlunsplit((parts.scheme, parts.netloc, path or "/v1", "", ""))
+
+
+def merge_settings(layers: Iterable[tuple[str, Mapping[str, object]]]) -> Settings:
+    """Merge settings, each layer over the ones before it.
+
+    Args:
+        layers: Where each comes from, for messages, and what it sets.
+
+    Raises:
+        UsageError: A setting is unknown or its value does not fit.
+    """
+    merged: dict[str, object] = {}
+    for where, layer in layers:
+        for name, value in layer.items():
+            merged[name] = checked_setting(name, value, where)
+    return Settings(**merged)  # type: ignore[arg-type]  # checked one by one above
+
+
+def checked_setting(name: str, value: object, where: str) -> object:
+    """Check one setting; raises `UsageError`."""
+    kinds = _setting_types()
+    if name not in kinds:
+        raise UsageError(
+            f"{where}: unknown setting {name!r}; known: {', '.join(kinds)}"
+        )
+    if value is None:
+        return getattr(Settings(), name)
+    try:
+        fitted: object = msgspec.convert(value, kinds[name], strict=False)
+    except msgspec.ValidationError as error:
+        words = str(error)[:1].lower() + str(error)[1:]
+        raise UsageError(f"{where}: {name}: {words}, got {value!r}") from error
+    if isinstance(fitted, int | float | Decimal) and not isinstance(fitted, bool):
+        least = 0 if name == "max_spend" else 0.001
+        if not least <= fitted < float("inf"):
+            raise UsageError(f"{where}: {name}: must be above 0, got {value!r}")
+    if isinstance(fitted, dict):
+        _check_retry(fitted, where)
+    return fitted
+
+
+def settings_from(environment: Mapping[str, str]) -> dict[str, object]:
+    """Collect settings from `BATCHER_…` variables."""
+    found: dict[str, object] = {}
+    for name in _setting_types():
+        value = environment.get(f"BATCHER_{name.upper()}", "").strip()
+        if value and name != "retry":
+            found[name] = value
+    return found
+
+
+def _check_retry(policy: Mapping[str, int], where: str) -> None:
+    from batcher.models import ErrorClass  # noqa: PLC0415 - keeps names together
+
+    for name, attempts in policy.items():
+        if name not in set(ErrorClass):
+            known = ", ".join(ErrorClass)
+            raise UsageError(f"{where}: retry: no class {name!r}; known: {known}")
+        if attempts < 1:
+            raise UsageError(f"{where}: retry.{name}: must be 1 or more: {attempts!r}")
+
+
+def _setting_types() -> dict[str, object]:
+    return get_type_hints(Settings, globals() | {"Literal": Literal})
+
+
+def _config_paths(environment: Mapping[str, str]) -> list[Path]:
+    home = environment.get("XDG_CONFIG_HOME")
+    folder = Path(home) if home else Path.home() / ".config"
+    paths = (folder / "batcher" / "config.toml", Path("batcher.toml"))
+    return [path for path in paths if path.is_file()]
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    try:
+        with path.open("rb") as stream:
+            return tomllib.load(stream)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeError) as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _read_endpoint(name: str, profile: object, path: Path) -> Endpoint:
+    where = f"{path}: endpoints.{name}"
+    if not isinstance(profile, dict):
+        raise UsageError(f"{where}: expected a table")
+    known = {"base_url", "key_env", "model", "prices"}
+    built_in = BUILT_IN.get(name)
+    if "base_url" not in profile and built_in is None:
+        raise UsageError(f"{where}: base_url is missing")
+    if "key" in profile or "api_key" in profile:
+        raise UsageError(f"{where}: a key goes into a variable, named by key_env")
+    url = _text(profile, "base_url", path) or (built_in.base_url if built_in else "")
+    variable = _text(profile, "key_env", path)
+    if variable is None:
+        variable = built_in.key_variable if built_in else "BATCHER_API_KEY"
+    settings = {k: v for k, v in profile.items() if k not in known}
+    merge_settings([(where, settings)])
+    return Endpoint(
+        name=name,
+        base_url=checked_base_url(url, where),
+        key_variable=variable,
+        model=_text(profile, "model", path) or DEFAULT_MODEL,
+        settings=settings,
+        prices=_read_prices(profile.get("prices", []), where),
+    )
+
+
+def _read_prices(prices: object, where: str) -> tuple[Price, ...]:
+    """Read `prices = {model = usd}` or a list of tables."""
+    if isinstance(prices, dict):
+        prices = [{"model": model, "usd": usd} for model, usd in prices.items()]
+    try:
+        return msgspec.convert(prices, tuple[Price, ...], strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{where}: prices: {error}") from error
+
+
+def _text(content: Mapping[str, object], key: str, path: Path) -> str | None:
+    value = content.get(key)
+    if value is not None and not isinstance(value, str):
+        raise UsageError(f"{path}: {key}: expected text, got {value!r}")
+    return value

@@ -1,0 +1,311 @@
+"""Everything that is decided before anything is sent.
+
+Reads the manifests, finds the endpoint, merges the settings, reads the ledger and makes
+the plan. Writes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from batcher.config import (
+    DEFAULT_MODEL,
+    NO_ENDPOINT,
+    Config,
+    Endpoint,
+    Settings,
+    checked_setting,
+    choose_endpoint,
+    merge_settings,
+    read_config,
+    settings_from,
+)
+from batcher.errors import ManifestError, StoreError, UsageError
+from batcher.ledger import FILE_NAME, ImageLine, Reading, names_of, read_ledger
+from batcher.manifest import Expansion, Manifest, Problems, read_manifest
+from batcher.manifest.field import FIELDS, suggestion
+from batcher.manifest.output import collision_key
+from batcher.plan import RETRY_WORDS, Choice, Plan, Survey, changed_names, key_of
+from batcher.selection import Selection, parse_sample, parse_shard
+
+if TYPE_CHECKING:
+    from batcher.models import Request
+
+ENGINES = ("local", "dask", "ray")
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What `run` and `plan` are asked, as on the command line (DESIGN §3).
+
+    Attributes:
+        manifests: Files that say what to generate.
+        out: The run directory; by default `runs/` and the manifest's name.
+        endpoint: A profile's name.
+        base_url: An ad hoc URL to send to.
+        settings: What beats the manifest's and the endpoint's settings.
+        retry: Which ended requests to send again, words of `--retry`.
+        first: Only so many requests from the start.
+        sample: Only so many, or a percentage of them, drawn by `seed`.
+        seed: What decides the drawing.
+        shard: Only one part of several, `I/N`.
+        fields: Fields that beat the manifest's, by name.
+        accept_changes: Buy anew what was bought before with other content.
+        engine: Who runs the work.
+    """
+
+    manifests: tuple[str, ...]
+    out: str | None = None
+    endpoint: str | None = None
+    base_url: str | None = None
+    settings: Mapping[str, object] = {}
+    retry: tuple[str, ...] = ()
+    first: int | None = None
+    sample: str | None = None
+    seed: int = 0
+    shard: str | None = None
+    fields: Mapping[str, object] = {}
+    accept_changes: bool = False
+    engine: str = "local"
+
+
+class Job:
+    """A run that is ready to start.
+
+    Attributes:
+        options: What was asked.
+        folder: The run directory; it may not exist yet.
+        endpoint: Where to send; None only for a plan that nothing needs it for.
+        settings: How to go about it.
+        expansion: The manifest's requests.
+        reading: The ledger as it stands.
+        choice: Which ended requests are sent again.
+        plan: What the run will do.
+        count: The requests asked for, by where they stand.
+        remarks: What deserves a look, with its place.
+    """
+
+    def __init__(self, options: Options, environment: Mapping[str, str]) -> None:
+        self.options = options
+        self.environment = environment
+        _check_options(options)
+        manifests = _read_manifests(options.manifests)
+        self.remarks = [remark for m in manifests for _, remark in m.remarks]
+        config = read_config(environment)
+        self.endpoint = _endpoint(config, options, manifests, environment)
+        self.settings = _settings(self.endpoint, options, manifests, environment)
+        self.folder = Path(options.out or f"runs/{manifests[0].name}")
+        model = self.endpoint.model if self.endpoint else DEFAULT_MODEL
+        self.expansion = Expansion(manifests, model=model, overrides=options.fields)
+        self.choice = Choice.of(
+            options.retry,
+            retry_unknown=self.settings.on_unknown == "retry",
+            buy_lost_urls=self.settings.on_lost_url == "buy",
+        )
+        self.reading = self._read_ledger()
+        self._selection = _selection(options)
+        self._in_shard = 0
+        self.plan = self._make_plan()
+
+    def requests(self) -> Iterator[Request]:
+        """Walk what is asked for in this run, each request once."""
+        return self._selection.choose(self._unique(), self._in_shard)
+
+    def _unique(self) -> Iterator[Request]:
+        seen: set[int] = set()
+        for request in self.expansion:
+            key = key_of(request.id)
+            if key not in seen:
+                seen.add(key)
+                yield request
+
+    def _read_ledger(self) -> Reading:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UsageError(f"--out: {str(self.folder)!r} is not a folder")
+        try:
+            return read_ledger(self.folder, holds=self._holds)
+        except StoreError as error:
+            raise UsageError(str(error)) from error
+
+    def _holds(self, image: ImageLine) -> bool:
+        """Tell whether a kept image is there with the size that was recorded."""
+        try:
+            return os.stat(f"{self.folder}/{image.path}").st_size == image.bytes  # noqa: PTH116 - a million times
+        except (OSError, ValueError):
+            return False
+
+    def _make_plan(self) -> Plan:
+        standings = self.reading.standings
+        prices = self.endpoint.prices if self.endpoint else ()
+        survey = Survey(standings, self.choice, prices)
+        problems = Problems()
+        for request in self._surveyed(survey, problems):
+            survey.choose(request)
+        if survey.clashes:
+            self._name_clashes(survey.clashes, problems)
+        if problems.total:
+            raise ManifestError(problems.all())
+        self.count = survey.count
+        orphans = survey.orphans()
+        self._check_owner(orphans)
+        names = names_of(self.folder, orphans) if orphans else {}
+        changed = changed_names(self.expansion, standings, names) if names else ()
+        replaced = sum(name in changed for name in names.values())
+        plan = survey.finish(changed=len(changed), orphaned=len(orphans) - replaced)
+        remarks = Counter(c for m in self.expansion.manifests for c, _ in m.remarks)
+        warnings = dict(sorted((remarks + Counter(plan.warnings)).items()))
+        return msgspec.structs.replace(plan, warnings=warnings)
+
+    def _surveyed(self, survey: Survey, problems: Problems) -> Iterator[Request]:
+        """Check every request of the manifest, and give those that are selected."""
+        if self._selection.is_sampled:
+            for request in self.expansion.checked(problems):
+                in_shard = self._selection.has_shard(request)
+                self._in_shard += survey.add(request) and in_shard
+            if not problems.total:
+                yield from self.requests()
+            return
+        unique = (r for r in self.expansion.checked(problems) if survey.add(r))
+        yield from self._selection.choose(unique, 0)
+        for _ in unique:
+            pass
+
+    def _name_clashes(self, clashes: set[str], problems: Problems) -> None:
+        """Walk the manifest again to say which requests share an output path."""
+        first: dict[str, Request] = {}
+        for request in self._unique_checked():
+            key = collision_key(request.output)
+            if key not in clashes:
+                continue
+            if key not in first:
+                first[key] = request
+                continue
+            file, _, line = request.origin.rpartition(":")
+            message = (
+                f"{request.output!r} is also the file of {first[key].origin}"
+                f" ({first[key].output!r}); give each a name or output of its own"
+            )
+            problems.add(file, int(line), "output", message)
+
+    def _unique_checked(self) -> Iterator[Request]:
+        seen: set[str] = set()
+        for request in self.expansion.checked(Problems()):
+            if request.id not in seen:
+                seen.add(request.id)
+                yield request
+
+    def _check_owner(self, orphans: frozenset[str]) -> None:
+        """Refuse a folder whose ledger is another manifest's."""
+        standings = self.reading.standings
+        run = standings.run
+        if run is None or not len(standings) or len(orphans) < len(standings):
+            return
+        recorded = {Path(m.get("path", "")).name for m in run.manifests}
+        own = {Path(m.path).name for m in self.expansion.manifests}
+        if recorded and not recorded & own and not self.options.accept_changes:
+            raise UsageError(
+                f"{str(self.folder / FILE_NAME)!r} is the ledger of"
+                f" {', '.join(sorted(recorded))}; choose another --out, or add to it"
+                " with --accept-changes"
+            )
+
+
+def require_endpoint(job: Job) -> Endpoint:
+    """Give the job's endpoint; raises `UsageError` when nothing names one."""
+    if job.endpoint is None:
+        raise UsageError(NO_ENDPOINT)
+    return job.endpoint
+
+
+def _check_options(options: Options) -> None:
+    if not options.manifests:
+        raise UsageError("name a manifest; `batcher init` writes one to start from")
+    if options.engine not in ENGINES:
+        known = ", ".join(ENGINES)
+        raise UsageError(f"--engine: expected one of {known}, got {options.engine!r}")
+    for word in options.retry:
+        if word not in RETRY_WORDS:
+            known = ", ".join(RETRY_WORDS)
+            raise UsageError(f"--retry: expected {known}, got {word!r}")
+    for name in options.fields:
+        if name not in FIELDS and not name.startswith("extra."):
+            hint = suggestion(name, FIELDS) or "; other fields are extra.NAME"
+            raise UsageError(f"--set: there is no field {name!r}{hint}")
+    if options.first is not None and options.first < 0:
+        raise UsageError(f"--first: must be 0 or more, got {options.first!r}")
+
+
+def _read_manifests(paths: tuple[str, ...]) -> list[Manifest]:
+    """Read the manifests; where one is wrong, check all that can be checked (P9)."""
+    problems = Problems()
+    manifests = [read_manifest(path, problems) for path in paths]
+    known = [manifest for manifest in manifests if manifest is not None]
+    for manifest in known:
+        _check_settings(manifest, problems)
+    if problems.total:
+        expansion = Expansion(known, model=DEFAULT_MODEL, overrides={})
+        for _ in expansion.checked(problems):
+            pass
+        raise ManifestError(problems.all())
+    return known
+
+
+def _check_settings(manifest: Manifest, problems: Problems) -> None:
+    for name, node in manifest.settings.items():
+        try:
+            checked_setting(name, node.plain(), "settings")
+        except UsageError as error:
+            message = str(error).removeprefix("settings: ").removeprefix(f"{name}: ")
+            problems.add(manifest.path, node.line, f"settings.{name}", message)
+
+
+def _endpoint(
+    config: Config,
+    options: Options,
+    manifests: list[Manifest],
+    environment: Mapping[str, str],
+) -> Endpoint | None:
+    wanted = {m.endpoint: m for m in manifests if m.endpoint is not None}
+    if len(wanted) > 1 and not (options.endpoint or options.base_url):
+        names = ", ".join(sorted(wanted))
+        raise UsageError(f"the manifests name several endpoints: {names}; pass one")
+    base_url = options.base_url
+    named = options.endpoint
+    if base_url is None and named is None:
+        base_url = environment.get("BATCHER_BASE_URL") or None
+        named = environment.get("BATCHER_ENDPOINT") or next(iter(wanted), None)
+    return choose_endpoint(config, named=named, base_url=base_url)
+
+
+def _settings(
+    endpoint: Endpoint | None,
+    options: Options,
+    manifests: list[Manifest],
+    environment: Mapping[str, str],
+) -> Settings:
+    layers: list[tuple[str, Mapping[str, object]]] = []
+    if endpoint is not None:
+        layers.append((f"endpoint {endpoint.name!r}", endpoint.settings))
+    for manifest in manifests:
+        own = {name: node.plain() for name, node in manifest.settings.items()}
+        layers.append((manifest.path, own))
+    layers.append(("environment", settings_from(environment)))
+    layers.append(("command line", options.settings))
+    return merge_settings(layers)
+
+
+def _selection(options: Options) -> Selection:
+    shard = parse_shard(options.shard) if options.shard else None
+    sample, percent = parse_sample(options.sample) if options.sample else (None, None)
+    return Selection(
+        shard=shard,
+        sample=sample,
+        percent=percent,
+        seed=options.seed,
+        first=options.first,
+    )

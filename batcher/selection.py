@@ -1,0 +1,94 @@
+"""Selects among a manifest's requests: `--shard`, `--sample` and `--first`.
+
+Pure, and the same on every machine: a shard is told by a request's id, so it stays the
+same while the manifest grows; a sample is drawn by its seed.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from batcher.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from batcher.models import Request
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of a manifest's requests a run works on; all when nothing is set.
+
+    Attributes:
+        shard: Which part of how many, `(2, 5)`; `(0, 5)` and `(5, 5)` are one part.
+        sample: How many, drawn uniformly without replacement.
+        percent: How many in a hundred, drawn in the same way.
+        seed: What decides the drawing.
+        first: How many from the start, after the others.
+    """
+
+    shard: tuple[int, int] | None = None
+    sample: int | None = None
+    percent: float | None = None
+    seed: int = 0
+    first: int | None = None
+
+    @property
+    def is_sampled(self) -> bool:
+        """Tell whether `choose` must be told how many requests there are."""
+        return self.sample is not None or self.percent is not None
+
+    def choose(self, requests: Iterable[Request], total: int) -> Iterator[Request]:
+        """Walk the selected requests, in order.
+
+        Args:
+            requests: Every request once.
+            total: How many are in the shard; read only when sampling.
+        """
+        chosen = (request for request in requests if self.has_shard(request))
+        if self.is_sampled:
+            places = self._places(total)
+            chosen = (each for place, each in enumerate(chosen) if place in places)
+        return islice(chosen, self.first)
+
+    def has_shard(self, request: Request) -> bool:
+        """Tell whether a request is in the shard."""
+        if self.shard is None:
+            return True
+        part, parts = self.shard
+        return int(request.id[:15], 16) % parts == part % parts
+
+    def _places(self, total: int) -> frozenset[int]:
+        wanted = self.sample
+        if self.percent is not None:
+            wanted = round(total * self.percent / 100)
+        source = random.Random(self.seed)  # noqa: S311 - a drawing, not a secret
+        return frozenset(source.sample(range(total), min(total, wanted or 0)))
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Read `I/N`; raises `UsageError`."""
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text.strip())
+    part, parts = (int(g) for g in match.groups()) if match else (1, 0)
+    if not 0 <= part <= parts or parts == 0:
+        raise UsageError(f"--shard: expected I/N with I from 1 to N, got {text!r}")
+    return part, parts
+
+
+def parse_sample(text: str) -> tuple[int | None, float | None]:
+    """Read `N` or `P%` as a number or a percentage; raises `UsageError`."""
+    try:
+        if text.strip().endswith("%"):
+            percent = float(text.strip()[:-1])
+            if 0 <= percent <= 100:
+                return None, percent
+        elif (count := int(text)) >= 0:
+            return count, None
+    except ValueError:
+        pass
+    raise UsageError(f"--sample: expected a number or a percentage, got {text!r}")
