@@ -1,0 +1,126 @@
+"""Stops sending when the gateway is down, and tries again on a schedule.
+
+It opens when the last 10 requests failed because of the gateway's state (`overloaded`,
+`server`, `connect`, in any mixture), or 80 % of the last 20 did within one minute.
+Outcomes that say nothing of that state (a 429, an ambiguous one, a request that was
+never sent) count as neither. All of it can be counted again from the ledger.
+
+While it is open one request at a time leaves as a probe: after 30 s, then after twice
+as long each time, up to 5 minutes. A probe that is answered, be it with a refusal of
+its content, closes it. Knows nothing of rates or money.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from batcher.models import ErrorClass, Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Breaker"]
+
+DOWN = frozenset({ErrorClass.OVERLOADED, ErrorClass.SERVER, ErrorClass.CONNECT})
+"""Classes that speak of the gateway's state."""
+
+SILENT = frozenset({ErrorClass.RATE_LIMITED, ErrorClass.AMBIGUOUS})
+"""Classes that say nothing of it."""
+
+ROW = 10
+WINDOW = 20
+WINDOW_FAILURES = 16
+WINDOW_SECONDS = 60.0
+
+FIRST_WAIT = 30.0
+LONGEST_WAIT = 300.0
+JITTER = 0.1
+
+
+class Breaker:
+    """Closed, or open for a reason with a time for the next probe.
+
+    Attributes:
+        cause: The failure that keeps it open; None while it is closed.
+        probe_at: When the next probe may leave.
+        is_probing: A probe is in flight.
+    """
+
+    def __init__(self, random: Callable[[], float]) -> None:
+        self.random = random
+        self.close()
+
+    def close(self) -> None:
+        """Let everything through, and count anew."""
+        self.cause: Failure | None = None
+        self.opened_at = 0.0
+        self.probe_at = 0.0
+        self.gap = FIRST_WAIT
+        self.is_probing = False
+        self.row = 0
+        self.recent: deque[tuple[float, bool]] = deque(maxlen=WINDOW)
+
+    def open(self, now: float, cause: Failure) -> None:
+        """Let nothing through but probes."""
+        self.cause, self.opened_at = cause, now
+        self.schedule(now)
+
+    def schedule(self, now: float) -> None:
+        """Set when the next probe may leave; jitter keeps shards of a run apart."""
+        asked = 0.0 if self.cause is None else self.cause.retry_after or 0.0
+        wait = self.gap * (1.0 + JITTER * self.random())
+        self.probe_at = now + max(wait, asked)
+
+    def note(self, now: float, failure: Failure | None) -> None:
+        """Count the outcome of a request that was sent and is no probe."""
+        if self.cause is not None or (failure and failure.error_class in SILENT):
+            return
+        is_down = failure is not None and failure.error_class in DOWN
+        self.row = self.row + 1 if is_down else 0
+        self.recent.append((now, is_down))
+        if failure is not None and is_down and self.is_sustained(now):
+            self.open(now, failure)
+
+    def is_sustained(self, now: float) -> bool:
+        """Tell whether what was counted is more than bad luck."""
+        if self.row >= ROW:
+            return True
+        if len(self.recent) < WINDOW or now - self.recent[0][0] > WINDOW_SECONDS:
+            return False
+        return sum(is_down for _, is_down in self.recent) >= WINDOW_FAILURES
+
+    def probed(
+        self, now: float, failure: Failure | None, *, is_unsent: bool = False
+    ) -> None:
+        """Take a probe's outcome: close, or wait longer for the next one.
+
+        Args:
+            now: The time.
+            failure: Why it failed, if it did.
+            is_unsent: It was never sent, so the next one need not wait longer.
+        """
+        self.is_probing = False
+        if is_unsent or (failure and failure.error_class in SILENT):
+            self.schedule(now)
+        elif failure and failure.error_class in DOWN | {ErrorClass.QUOTA}:
+            self.cause = failure
+            self.gap = min(self.gap * 2, LONGEST_WAIT)
+            self.schedule(now)
+        else:
+            self.close()
+
+    def given_up(self, now: float, longest: float) -> Failure | None:
+        """Give the failure to stop for, once it was open for `longest` seconds.
+
+        A quota that is waited for, because the user said so, has no such end.
+        """
+        if self.cause is None or self.cause.error_class is ErrorClass.QUOTA:
+            return None
+        if now - self.opened_at < longest:
+            return None
+        minutes = (now - self.opened_at) / 60
+        message = f"no success for {minutes:.0f} min; the last: {self.cause.message}"
+        return replace(self.cause, message=message)

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from batcher.governor.breaker import Breaker
+from batcher.models import ErrorClass, Failure
+
+
+def failure(
+    error_class: ErrorClass = ErrorClass.OVERLOADED, retry_after: float | None = None
+) -> Failure:
+    return Failure(error_class=error_class, message="busy", retry_after=retry_after)
+
+
+def opened() -> Breaker:
+    breaker = Breaker(lambda: 0.0)
+    breaker.open(0.0, failure())
+    return breaker
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        [ErrorClass.OVERLOADED],
+        [ErrorClass.SERVER],
+        [ErrorClass.CONNECT],
+        [ErrorClass.SERVER, ErrorClass.CONNECT],
+    ],
+    ids=["overloaded", "server", "connect", "mixed"],
+)
+def test_ten_failures_in_a_row_open_it(classes: list[ErrorClass]) -> None:
+    breaker = Breaker(lambda: 0.0)
+    for step in range(10):
+        assert breaker.cause is None
+        breaker.note(step * 100.0, failure(classes[step % len(classes)]))
+    assert breaker.cause is not None
+
+
+def test_a_success_breaks_the_row() -> None:
+    breaker = Breaker(lambda: 0.0)
+    for step in range(18):
+        breaker.note(step * 100.0, None if step == 9 else failure())
+    assert breaker.cause is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "successes", "opens"),
+    [(1.0, 4, True), (1.0, 5, False), (10.0, 4, False)],
+    ids=["80 % within a minute", "75 %", "spread over minutes"],
+)
+def test_most_of_the_last_twenty_within_a_minute_open_it(
+    seconds: float, successes: int, opens: bool
+) -> None:
+    breaker = Breaker(lambda: 0.0)
+    for step in range(20):
+        is_success = step % 4 == 0 and step // 4 < successes
+        breaker.note(step * seconds, None if is_success else failure())
+    assert (breaker.cause is not None) is opens
+
+
+@pytest.mark.parametrize("silent", [ErrorClass.RATE_LIMITED, ErrorClass.AMBIGUOUS])
+def test_what_says_nothing_of_the_gateway_neither_breaks_nor_makes_a_row(
+    silent: ErrorClass,
+) -> None:
+    breaker = Breaker(lambda: 0.0)
+    for _ in range(9):
+        breaker.note(0.0, failure())
+        breaker.note(0.0, failure(silent))
+    assert breaker.cause is None
+    breaker.note(0.0, failure())
+    assert breaker.cause is not None
+
+
+def test_stragglers_do_not_move_an_open_one() -> None:
+    breaker = opened()
+    breaker.note(10.0, failure(ErrorClass.SERVER))
+    assert breaker.cause == failure()
+    assert breaker.probe_at == 30.0
+
+
+def test_probes_come_after_30_seconds_doubling_to_5_minutes() -> None:
+    breaker = opened()
+    times = [breaker.probe_at]
+    for _ in range(5):
+        breaker.probed(breaker.probe_at, failure())
+        times.append(breaker.probe_at)
+    gaps = [later - earlier for earlier, later in pairwise([0.0, *times])]
+    assert gaps == [30.0, 60.0, 120.0, 240.0, 300.0, 300.0]
+
+
+def test_jitter_delays_a_probe_a_little() -> None:
+    breaker = Breaker(lambda: 1.0)
+    breaker.open(0.0, failure())
+    assert breaker.probe_at == pytest.approx(33.0)
+
+
+def test_a_probe_waits_as_long_as_the_gateway_asks() -> None:
+    breaker = Breaker(lambda: 0.0)
+    breaker.open(0.0, failure(retry_after=600.0))
+    assert breaker.probe_at == 600.0
+
+
+@pytest.mark.parametrize(
+    "answer", [None, failure(ErrorClass.MODERATION), failure(ErrorClass.INVALID)]
+)
+def test_a_probe_that_is_answered_closes_it(answer: Failure | None) -> None:
+    breaker = opened()
+    breaker.probed(30.0, answer)
+    assert breaker.cause is None
+
+
+def test_a_probe_that_told_nothing_is_repeated_as_soon() -> None:
+    breaker = opened()
+    breaker.probed(30.0, failure(ErrorClass.RATE_LIMITED))
+    assert breaker.probe_at == 60.0
+    breaker.probed(60.0, None, is_unsent=True)
+    assert breaker.probe_at == 90.0
+
+
+def test_it_gives_up_after_the_longest_outage() -> None:
+    breaker = opened()
+    assert breaker.given_up(3599.0, 3600.0) is None
+    given_up = breaker.given_up(3600.0, 3600.0)
+    assert given_up is not None
+    assert given_up.error_class is ErrorClass.OVERLOADED
+    assert given_up.message == "no success for 60 min; the last: busy"
+
+
+def test_a_closed_one_has_nothing_to_give_up() -> None:
+    assert Breaker(lambda: 0.0).given_up(1e6, 1.0) is None
+
+
+def test_a_quota_is_waited_for_without_end() -> None:
+    breaker = Breaker(lambda: 0.0)
+    breaker.open(0.0, failure(ErrorClass.QUOTA))
+    breaker.probed(30.0, failure(ErrorClass.QUOTA))
+    assert breaker.probe_at == 90.0
+    assert breaker.given_up(1e6, 3600.0) is None
