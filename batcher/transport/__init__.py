@@ -1,0 +1,6 @@
+"""The HTTP boundary: requests out, replies in, failures named."""
+
+from batcher.transport.http import Begin, HttpTransport, Received
+from batcher.transport.reply import Reply, ReplyImage
+
+__all__ = ["Begin", "HttpTransport", "Received", "Reply", "ReplyImage"]
