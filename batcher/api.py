@@ -1,0 +1,134 @@
+"""The Python API: the same options as the command line, typed.
+
+`run` and `plan` do their work and give the result; inside a running event loop they
+give it when awaited. A summary awaits to itself, so both read alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
+
+from batcher.job import Job, Options
+from batcher.runner import Control, execute
+
+if TYPE_CHECKING:
+    from batcher.ledger.event import Result
+    from batcher.models import Failure, Request, Summary
+    from batcher.plan import Plan
+    from batcher.runner import View
+    from batcher.sandbox import SandboxOptions
+
+Finished = TypeVar("Finished")
+Manifests = str | Path | Sequence[str | Path]
+RetryWord = Literal["failed", "rejected", "unknown", "all", "none"]
+
+
+def run(
+    manifests: Manifests,
+    *,
+    on_result: Callable[[Request, Result | None], None] | None = None,
+    control: Control | None = None,
+    sandbox: SandboxOptions | None = None,
+    **options: object,
+) -> Summary:
+    """Generate what manifests ask for; call it again to resume.
+
+    Args:
+        manifests: A manifest's path, or several.
+        on_result: Is told each request that ended; None as a result means unknown.
+        control: Interrupts the run from elsewhere.
+        sandbox: How the sandbox behaves, for `endpoint="sandbox"`.
+        **options: The command line's, with underscores: `out`, `endpoint`, `base_url`,
+            `concurrency`, `ipm`, `rpm`, `timeout`, `max_attempts`, `max_spend`,
+            `on_unknown`, `retry`, `first`, `sample`, `seed`, `shard`, `set`,
+            `accept_changes`, and any other setting.
+
+    Returns:
+        What the run directory holds; inside a running loop, to be awaited.
+
+    Raises:
+        ManifestError: The manifest has mistakes; nothing was sent.
+        UsageError: The run cannot start; nothing was sent.
+    """
+    job = _job(manifests, options)
+    observer = _Callback(on_result)
+    return _now_or_awaited(execute(job, observer, control=control, sandbox=sandbox))
+
+
+def plan(manifests: Manifests, **options: object) -> Plan:
+    """Check, count and price what manifests ask for; sends and writes nothing.
+
+    Args:
+        manifests: A manifest's path, or several.
+        **options: As for `run`.
+
+    Raises:
+        ManifestError: The manifest has mistakes.
+        UsageError: An option is wrong.
+    """
+    return _job(manifests, options).plan
+
+
+def _job(manifests: Manifests, options: Mapping[str, object]) -> Job:
+    several = [manifests] if isinstance(manifests, str | Path) else manifests
+    own = set(Options.__struct_fields__) - {"settings", "fields"}
+    given = {k: v for k, v in options.items() if k in own and v is not None}
+    retry = given.pop("retry", ())
+    given["retry"] = (
+        (retry,) if isinstance(retry, str) else tuple(cast("list[str]", retry))
+    )
+    for name in ("out", "sample", "shard"):
+        if name in given:
+            given[name] = str(given[name])
+    fields = options.get("set") or {}
+    settings = {
+        k: v for k, v in options.items() if k not in own | {"set"} and v is not None
+    }
+    return Job(
+        Options(
+            manifests=tuple(str(path) for path in several),
+            settings=settings,
+            fields=cast("Mapping[str, object]", fields),
+            **given,  # type: ignore[arg-type]  # checked by Job
+        ),
+        os.environ,
+    )
+
+
+def _now_or_awaited(work: Coroutine[object, object, Finished]) -> Finished:
+    """Do the work; inside a running loop give it to be awaited."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    return cast("Finished", work)
+
+
+class _Callback:
+    """An observer that passes ended requests on."""
+
+    def __init__(
+        self, on_result: Callable[[Request, Result | None], None] | None
+    ) -> None:
+        self._on_result = on_result
+
+    def started(self, view: View) -> None:
+        """Say nothing."""
+
+    def attempted(self, request: Request, attempt: int) -> None:
+        """Say nothing."""
+
+    def retrying(self, request: Request, failure: Failure, delay: float) -> None:
+        """Say nothing."""
+
+    def draining(self, in_flight: int) -> None:
+        """Say nothing."""
+
+    def ended(self, request: Request, result: Result | None) -> None:
+        """Pass it on."""
+        if self._on_result is not None:
+            self._on_result(request, result)

@@ -1,0 +1,80 @@
+"""The command line: one module per command; the only place that prints or exits."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from batcher.errors import BatcherError, ManifestError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "run": "generate; run it again to resume",
+    "plan": "check, count and price; sends nothing",
+    "status": "what the ledger says",
+    "sandbox": "an images gateway on this machine, to rehearse against",
+}
+"""Every command and its first line of help; each has a module of its name here."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit code (DESIGN §3)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        parsed = _parser(arguments).parse_args(arguments)
+        if parsed.command is None:
+            _parser(["--help"]).print_help()
+            return 2
+        code = importlib.import_module(_module(parsed.command)).execute(parsed)
+    except ManifestError as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        print("batcher: nothing was sent", file=sys.stderr)
+        return 2
+    except BatcherError as error:
+        print(f"batcher: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone; nothing is left to say to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return int(code)
+
+
+def _module(command: str) -> str:
+    return f"batcher.cli.{command}"
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Build the parser; only the command that is called loads its options."""
+    parser = argparse.ArgumentParser(
+        prog="batcher",
+        description="Generate images in bulk: paced, resumable, each one paid once.",
+    )
+    parser.add_argument("--version", action=_Version)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, words in COMMANDS.items():
+        command = commands.add_parser(name, help=words, description=words)
+        if name in arguments:
+            importlib.import_module(_module(name)).add_arguments(command)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Print the version; it is looked up only when asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from batcher.version import VERSION  # noqa: PLC0415 - see above
+
+        print(f"batcher {VERSION}")
+        parser.exit()

@@ -1,0 +1,109 @@
+"""The options that `run` and `plan` share, and what they make of them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from batcher.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from batcher.job import Job, Options
+
+SETTINGS = (
+    ("--concurrency", "N", "requests in flight at most (default 8)"),
+    ("--ipm", "N", "images a minute at most"),
+    ("--rpm", "N", "requests a minute at most"),
+    ("--timeout", "S", "seconds for one attempt (default 360, or 600 from 2K up)"),
+    ("--max-attempts", "N", "attempts in all, per request (default 5)"),
+    ("--max-spend", "USD", "what this run directory may cost in all"),
+    ("--max-images", "N", "images this run directory may hold"),
+    ("--max-time", "S", "seconds after which no new request leaves"),
+)
+
+
+def add_shared(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` and `plan` both take (DESIGN §3)."""
+    parser.add_argument("manifests", nargs="+", metavar="MANIFEST")
+    parser.add_argument("--out", metavar="DIR", help="default: runs/NAME")
+    where = parser.add_argument_group("where to send")
+    where.add_argument("--endpoint", metavar="NAME", help="a profile; try 'sandbox'")
+    where.add_argument("--base-url", metavar="URL", help="key from BATCHER_API_KEY")
+    how = parser.add_argument_group("how")
+    for flag, metavar, words in SETTINGS:
+        how.add_argument(flag, metavar=metavar, help=words)
+    how.add_argument("--on-unknown", choices=("retry", "skip"), help="default: retry")
+    how.add_argument("--engine", default="local", help="local, dask or ray")
+    what = parser.add_argument_group("which requests")
+    what.add_argument(
+        "--retry",
+        metavar="WORDS",
+        help="failed, rejected, unknown, all or none; several with commas",
+    )
+    what.add_argument("--first", type=int, metavar="N", help="only the first N")
+    what.add_argument("--sample", metavar="N|P%", help="only N, or P in a hundred")
+    what.add_argument("--seed", type=int, default=0, help="what decides --sample")
+    what.add_argument("--shard", metavar="I/N", help="only part I of N")
+    what.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="beat the manifest's field, in every request",
+    )
+    what.add_argument(
+        "--accept-changes",
+        action="store_true",
+        help="buy anew what changed since it was bought",
+    )
+
+
+def read_options(parsed: argparse.Namespace) -> Options:
+    """Turn parsed flags into options; raises `UsageError`."""
+    from batcher.job import Options  # noqa: PLC0415 - `--help` does without it
+
+    names = [flag.removeprefix("--").replace("-", "_") for flag, _, _ in SETTINGS]
+    given = {name: getattr(parsed, name) for name in [*names, "on_unknown"]}
+    retry = parsed.retry.replace(" ", "").split(",") if parsed.retry else ()
+    return Options(
+        manifests=tuple(parsed.manifests),
+        out=parsed.out,
+        endpoint=parsed.endpoint,
+        base_url=parsed.base_url,
+        settings={k: v for k, v in given.items() if v is not None},
+        retry=tuple(retry),
+        first=parsed.first,
+        sample=parsed.sample,
+        seed=parsed.seed,
+        shard=parsed.shard,
+        fields=_fields(parsed.set),
+        accept_changes=parsed.accept_changes,
+        engine=parsed.engine,
+    )
+
+
+def make_job(parsed: argparse.Namespace) -> Job:
+    """Plan what the flags ask for."""
+    from batcher.job import Job  # noqa: PLC0415 - `--help` does without it
+
+    return Job(read_options(parsed), os.environ)
+
+
+def _fields(pairs: list[str]) -> dict[str, object]:
+    """Read `FIELD=VALUE` pairs, each value as YAML would be read."""
+    from batcher.manifest.document import Problems, read_yaml  # noqa: PLC0415
+
+    fields: dict[str, object] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--set: expected FIELD=VALUE, got {pair!r}")
+        problems = Problems()
+        node = read_yaml(text, file="--set", problems=problems) if text else None
+        if name.strip() == "prompt" or (text and problems.total):
+            fields[name.strip()] = text
+        else:
+            fields[name.strip()] = node.plain() if node else None
+    return fields

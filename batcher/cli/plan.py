@@ -1,0 +1,49 @@
+"""`batcher plan`: check, count and price; sends nothing, writes nothing."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from batcher.cli.options import add_shared, make_job
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    add_shared(parser)
+    parser.add_argument("--json", action="store_true", help="the plan as JSON")
+    parser.add_argument(
+        "--requests", action="store_true", help="the expanded list as JSON lines"
+    )
+
+
+def execute(parsed: argparse.Namespace) -> int:
+    """Plan and print."""
+    from batcher.cli.encode import print_json  # noqa: PLC0415 - `--help` does without
+    from batcher.cli.words import plan_lines  # noqa: PLC0415
+
+    job = make_job(parsed)
+    for remark in job.remarks:
+        print(f"warning: {remark}", file=sys.stderr)
+    for number in job.reading.damaged:
+        print(f"warning: line {number} of the ledger is damaged", file=sys.stderr)
+    if parsed.requests:
+        for request in job.requests():
+            print_json(
+                {
+                    "id": request.id,
+                    "name": request.name,
+                    "output": request.output,
+                    "request": request.described(),
+                    "vars": request.vars,
+                    "origin": request.origin,
+                }
+            )
+    elif parsed.json:
+        print_json(job.plan)
+    else:
+        print("\n".join(plan_lines(job.plan, str(job.folder))))
+    return 0

@@ -1,0 +1,32 @@
+"""`batcher status`: what the ledger says."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("folder", metavar="DIR")
+    parser.add_argument("--json", action="store_true", help="the summary as JSON")
+
+
+def execute(parsed: argparse.Namespace) -> int:
+    """Read the ledger and print; reading never fails for what is in it."""
+    from batcher.cli.encode import print_json  # noqa: PLC0415 - `--help` does without
+    from batcher.cli.words import summary_lines  # noqa: PLC0415
+    from batcher.status import read_status  # noqa: PLC0415
+
+    status = read_status(Path(parsed.folder))
+    for number in status.damaged:
+        print(f"warning: line {number} of the ledger is damaged", file=sys.stderr)
+    if parsed.json:
+        print_json(status.summary)
+    else:
+        print("\n".join(summary_lines(status.summary)))
+    return 0

@@ -1,0 +1,106 @@
+"""How numbers, plans and summaries read for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from decimal import Decimal
+
+    from batcher.models import Summary
+    from batcher.plan import Plan
+
+
+def usd(amount: Decimal | None) -> str:
+    """Write money; what has no price is said to have none, never $0."""
+    if amount is None:
+        return "unpriced"
+    places = 2 if amount >= 1 or amount == 0 else 4
+    return f"${amount:,.{places}f}"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in its two largest units."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min"
+
+
+def counts(numbers: Mapping[str, int]) -> str:
+    """Write numbers by name: `server 2, ambiguous 1`."""
+    return ", ".join(f"{name} {number:,}" for name, number in numbers.items())
+
+
+def plan_lines(plan: Plan, out: str) -> Iterator[str]:
+    """Describe a plan."""
+    yield f"{plan.total:,} requests for {out}"
+    rows = (
+        ("new", plan.new, "never made"),
+        ("changed", plan.changed, "bought before with other content"),
+        ("done", plan.done, "kept"),
+        ("failed", plan.failed, "ended by a transient failure"),
+        ("rejected", plan.rejected, "the gateway would not make them"),
+        ("unknown", plan.unknown, "sent, outcome not known, maybe billed"),
+        ("orphaned", plan.orphaned, "in the ledger, no longer in the manifest"),
+        ("duplicates", plan.duplicates, "repeat another row, bought once"),
+    )
+    for name, number, words in rows:
+        if number:
+            yield f"  {name:<10} {number:>9,}  {words}"
+    asked = f"{plan.to_send:,} requests for {plan.images:,} images"
+    yield f"to send: {asked}, {price(plan)}"
+    if plan.warnings:
+        yield f"worth a look: {counts(plan.warnings)}"
+
+
+def price(plan: Plan) -> str:
+    """Write what a plan will cost, as a range where it is one."""
+    if plan.estimated_usd is None:
+        return "unpriced: set prices for this endpoint in batcher.toml"
+    words = f"about {usd(plan.estimated_usd)}"
+    if plan.low_usd != plan.worst_usd:
+        words += f" (from {usd(plan.low_usd)} to {usd(plan.worst_usd)})"
+    if plan.unpriced:
+        words += f", and {plan.unpriced:,} unpriced"
+    return words
+
+
+def summary_lines(summary: Summary, go_on: str | None = None) -> Iterator[str]:
+    """Describe what a run directory holds, and what to do next.
+
+    Args:
+        summary: What it holds.
+        go_on: The command that goes on, if there is one.
+    """
+    if summary.stopped is not None:
+        yield "stopped: {class}: {message}".format(**summary.stopped)
+    kept = f"kept {summary.succeeded:,} of {summary.total:,} requests"
+    took = f" in {duration(summary.seconds)}" if summary.seconds else ""
+    yield f"{kept}, {summary.images:,} images in {summary.out}{took}"
+    rows = (
+        ("failed", summary.failed, "the same command tries them again"),
+        ("rejected", summary.rejected, "see the ledger; --retry rejected insists"),
+        ("unknown", summary.unknown, "sent, outcome not known, maybe billed"),
+        ("pending", summary.pending, "not made yet"),
+    )
+    for name, number, words in rows:
+        if number:
+            yield f"  {name:<9} {number:>9,}  {words}"
+    if summary.errors:
+        yield f"errors: {counts(summary.errors)}"
+    if summary.warnings:
+        yield f"warnings: {counts(summary.warnings)}"
+    money = f"spent {usd(summary.spent_usd)}"
+    if summary.maybe_billed_usd or (
+        summary.maybe_billed_usd is None and summary.unknown
+    ):
+        money += f", maybe billed for nothing {usd(summary.maybe_billed_usd)}"
+    yield f"{money}, {summary.attempts:,} attempts"
+    if go_on is not None and summary.succeeded < summary.total:
+        yield f"to go on: {go_on}"

@@ -1,0 +1,360 @@
+"""One run from start to end: resources opened, the work done, everything accounted for.
+
+The parts are put together here and nowhere else. Knows nothing of terminals or signals;
+whoever calls it interrupts through `Control` and watches through `Observer`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Protocol
+
+import msgspec
+
+from batcher.config import BUILT_IN, SANDBOX, Endpoint, Secret
+from batcher.count import Count
+from batcher.engines import LocalPool
+from batcher.errors import StoreError, UsageError
+from batcher.gate import Gate
+from batcher.governor import Governor, Limits
+from batcher.job import Job, require_endpoint
+from batcher.ledger import LedgerWriter, State, event, lock_folder
+from batcher.models import ErrorClass, Failure, Request, Summary
+from batcher.sandbox import Sandbox, SandboxOptions
+from batcher.stores import LocalStore
+from batcher.transport import HttpTransport
+from batcher.version import VERSION
+from batcher.worker import Observer as WorkerObserver
+from batcher.worker import Terms, Worker
+
+SYNC_SECONDS = 1.0
+"""How far the disk may be behind: what a power cut may cost."""
+
+
+class Observer(WorkerObserver, Protocol):
+    """Is told what happens in a run; must not block or raise."""
+
+    def started(self, view: View) -> None:
+        """The run has begun."""
+
+    def draining(self, in_flight: int) -> None:
+        """Nothing new leaves any more; so many are still out."""
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """What an observer may look at while a run goes on.
+
+    Attributes:
+        job: The run.
+        count: Requests by where they stand.
+        gate: Where requests wait, and its governor.
+        clock: Monotonic seconds, the governor's.
+    """
+
+    job: Job
+    count: Count
+    gate: Gate
+    clock: Callable[[], float]
+
+
+class Control:
+    """Stops a run from outside: once to drain, twice to cancel."""
+
+    def __init__(self) -> None:
+        self.exit_code: int | None = None
+        self._drain: Callable[[], None] | None = None
+        self._abort: Callable[[], None] | None = None
+
+    def interrupt(self, exit_code: int) -> None:
+        """Let what is in flight finish; the second time, cancel it."""
+        if self.exit_code is None:
+            self.exit_code = exit_code
+            if self._drain is not None:
+                self._drain()
+        elif self._abort is not None:
+            self._abort()
+
+    def attach(self, drain: Callable[[], None], abort: Callable[[], None]) -> None:
+        """Say what the interruptions do; an earlier one is made up for."""
+        self._drain, self._abort = drain, abort
+        if self.exit_code is not None:
+            drain()
+
+
+async def execute(
+    job: Job,
+    observer: Observer,
+    *,
+    control: Control | None = None,
+    sandbox: SandboxOptions | None = None,
+) -> Summary:
+    """Do a run.
+
+    Args:
+        job: What to do.
+        observer: Is told what happens.
+        control: Stops it from outside.
+        sandbox: How the sandbox behaves, when the endpoint is the built-in one.
+
+    Returns:
+        What the run directory holds now.
+
+    Raises:
+        UsageError: The run cannot start; nothing was sent.
+    """
+    endpoint = require_endpoint(job)
+    key = endpoint.key(job.environment)
+    _check_consent(job)
+    _prepare_folder(job)
+    async with AsyncExitStack() as resources:
+        lock = lock_folder(job.folder)
+        resources.callback(lock.release)
+        if endpoint is BUILT_IN[SANDBOX]:
+            gateway = await resources.enter_async_context(
+                Sandbox(sandbox or SandboxOptions())
+            )
+            endpoint = msgspec.structs.replace(endpoint, base_url=gateway.base_url)
+        run = await resources.enter_async_context(_opened(job, endpoint, key, observer))
+        return await run.go(control or Control())
+
+
+@asynccontextmanager
+async def _opened(
+    job: Job, endpoint: Endpoint, key: Secret, observer: Observer
+) -> AsyncIterator[_Run]:
+    """Open the ledger, the store and the transport; close them in reverse."""
+    standings = job.reading.standings
+    try:
+        ledger = LedgerWriter(job.folder, standings, expected_size=job.reading.size)
+    except StoreError as error:
+        raise UsageError(str(error)) from error
+    async with AsyncExitStack() as resources:
+        resources.callback(_close_quietly, ledger)
+        transport = await resources.enter_async_context(
+            HttpTransport(endpoint.base_url, key, agent=f"batcher/{VERSION}")
+        )
+        yield _Run(job, endpoint, ledger, transport, observer)
+
+
+class _Run:
+    """The parts of one run, put together."""
+
+    def __init__(
+        self,
+        job: Job,
+        endpoint: Endpoint,
+        ledger: LedgerWriter,
+        transport: HttpTransport,
+        observer: Observer,
+    ) -> None:
+        clock = time.monotonic
+        standings = ledger.standings
+        self._job = job
+        self._endpoint = endpoint
+        self._ledger = ledger
+        self._observer = observer
+        self._store = LocalStore(job.folder)
+        self._count = job.count
+        self._started = clock()
+        self._id = f"{event.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        governor = Governor(
+            _limits(job),
+            now=self._started,
+            random=random.random,
+            spent=standings.spent,
+            unknown=standings.maybe_billed(),
+            images=self._count.images,
+        )
+        self._gate = Gate(governor, clock)
+        self._pool = LocalPool(room=self._room, is_closed=lambda: self._gate.is_closed)
+        self._view = View(job=job, count=self._count, gate=self._gate, clock=clock)
+        self._worker = Worker(
+            transport=transport,
+            store=self._store,
+            ledger=ledger,
+            gate=self._gate,
+            terms=Terms.of(
+                job.settings,
+                job.choice,
+                endpoint=endpoint.name,
+                prices=endpoint.prices,
+            ),
+            observer=observer,
+        )
+
+    async def go(self, control: Control) -> Summary:
+        """Do the work, and write down how it ended."""
+        self._ledger.append(self._first_line())
+        self._observer.started(self._view)
+        control.attach(self._drain, self._pool.abort)
+        timer = self._start_timer()
+        syncing = asyncio.create_task(self._keep_syncing(), name="sync")
+        try:
+            await self._pool.run(self._wanted(), self._live)
+        finally:
+            if timer is not None:
+                timer.cancel()
+            syncing.cancel()
+            with suppress(asyncio.CancelledError):
+                await syncing
+            summary = self._finish(control)
+        return summary
+
+    def _first_line(self) -> event.Run:
+        job = self._job
+        return event.Run(
+            at=event.now(),
+            run=self._id,
+            batcher=VERSION,
+            manifests=tuple(
+                event.ManifestRecord(path=m.path, sha256=m.sha256)
+                for m in job.expansion.manifests
+            ),
+            endpoint=event.EndpointRecord(
+                name=self._endpoint.name, base_url=self._endpoint.base_url
+            ),
+            settings=msgspec.structs.asdict(job.settings),
+            total=job.plan.total,
+        )
+
+    def _wanted(self) -> Iterator[Request]:
+        """Walk the requests that there is anything to do for."""
+        standings = self._ledger.standings
+        for request in self._job.requests():
+            standing = standings.get(request.id)
+            is_open = standing is not None and standing.state is State.UNKNOWN
+            if is_open or self._job.choice.sends(standing):
+                yield request
+
+    async def _live(self, request: Request) -> None:
+        before = self._ledger.standings.get(request.id)
+        try:
+            await self._worker.live(request)
+        except StoreError as error:
+            self._stop_for_store(error)
+        finally:
+            self._count.move(before, self._ledger.standings.get(request.id))
+
+    def _room(self) -> int:
+        """Say how many may be live: those in flight, and as many backing off."""
+        return 2 * self._gate.governor.limits.concurrency + 16
+
+    def _drain(self) -> None:
+        self._gate.close()
+        self._pool.notice()
+        self._observer.draining(len(self._gate.governor.in_flight))
+
+    def _stop_for_store(self, error: StoreError) -> None:
+        failure = Failure(error_class=ErrorClass.STORE, message=str(error))
+        self._gate.close(failure)
+        self._pool.notice()
+
+    def _start_timer(self) -> asyncio.TimerHandle | None:
+        seconds = self._job.settings.max_time
+        if seconds is None:
+            return None
+        words = f"the time is up: max_time is {seconds:g} s"
+        failure = Failure(error_class=ErrorClass.SPEND, message=words)
+        loop = asyncio.get_running_loop()
+        return loop.call_later(seconds, self._gate.close, failure)
+
+    async def _keep_syncing(self) -> None:
+        """Bring images, then the lines that name them, to the disk every second."""
+        while True:
+            await asyncio.sleep(SYNC_SECONDS)
+            try:
+                await asyncio.to_thread(self._sync)
+            except StoreError as error:
+                self._stop_for_store(error)
+                return
+
+    def _sync(self) -> None:
+        self._store.sync()
+        self._ledger.sync()
+
+    def _finish(self, control: Control) -> Summary:
+        """Write the last line and bring everything to the disk."""
+        stopped = self._stopped(control)
+        try:
+            self._store.clean(self._is_unsettled)
+        except StoreError as error:
+            stopped = stopped or {"class": ErrorClass.STORE, "message": str(error)}
+        summary = self._count.summary(
+            self._ledger.standings,
+            total=self._job.plan.total,
+            out=str(self._job.folder),
+            seconds=time.monotonic() - self._started,
+            skipped=self._job.plan.total - self._job.plan.to_send,
+            stopped=stopped,
+        )
+        if control.exit_code is not None and summary.exit_code != 0:
+            code = control.exit_code
+            summary = msgspec.structs.replace(summary, exit_code=code)
+        reason = summary.stopped["class"] if summary.stopped else "finished"
+        last = event.End.of(summary, at=event.now(), run=self._id, reason=reason)
+        with suppress(StoreError):
+            self._ledger.append(last)
+        return summary
+
+    def _is_unsettled(self, id_: str) -> bool:
+        standing = self._ledger.standings.get(id_)
+        return standing is not None and standing.state is State.UNKNOWN
+
+    def _stopped(self, control: Control) -> dict[str, str] | None:
+        failure = self._gate.stopped
+        if failure is not None:
+            return {"class": failure.error_class.value, "message": failure.message}
+        if control.exit_code is not None:
+            return {"class": "interrupted", "message": "stopped by a signal"}
+        return None
+
+
+def _limits(job: Job) -> Limits:
+    settings = job.settings
+    return Limits(
+        concurrency=settings.concurrency,
+        ipm=settings.ipm,
+        rpm=settings.rpm,
+        adaptive=settings.adaptive,
+        max_spend=settings.max_spend,
+        max_images=settings.max_images,
+        longest_wait=settings.longest_wait,
+        wait_for_quota=settings.wait_for_quota,
+    )
+
+
+def _check_consent(job: Job) -> None:
+    """Refuse what would surprise the user's purse."""
+    plan = job.plan
+    if job.options.engine != "local":
+        raise UsageError(f"--engine {job.options.engine}: not in this version")
+    if plan.needs_consent and not job.options.accept_changes:
+        raise UsageError(
+            f"{plan.changed} requests changed and {plan.orphaned} are no longer in the"
+            f" manifest: going on would buy {plan.new + plan.changed} anew;"
+            " look with `batcher plan`, then pass --accept-changes"
+        )
+    if job.settings.max_spend is not None and plan.unpriced:
+        raise UsageError(
+            f"--max-spend needs prices, and {plan.unpriced} requests have none; set"
+            " `prices` for this endpoint in batcher.toml"
+        )
+
+
+def _prepare_folder(job: Job) -> None:
+    try:
+        job.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"cannot make {str(job.folder)!r}: {error.strerror}"
+        raise UsageError(message) from error
+
+
+def _close_quietly(ledger: LedgerWriter) -> None:
+    """Close the ledger; a disk that refuses was reported when it first did."""
+    with suppress(StoreError):
+        ledger.close()

@@ -1,0 +1,81 @@
+"""What a place for images offers, whatever it is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from batcher.images import Defect, Properties
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole image that has no final name yet.
+
+    Attributes:
+        properties: Format, width and height, told from the bytes.
+        bytes: Size.
+        sha256: Hex digest.
+    """
+
+    properties: Properties
+    bytes: int
+    sha256: str
+
+
+class Partial(Protocol):
+    """An image on its way in. One task at a time writes to it."""
+
+    async def write(self, data: bytes) -> None:
+        """Append bytes.
+
+        Raises:
+            StoreError: The store is full or refuses.
+        """
+
+    async def finish(self) -> Draft | Defect:
+        """Close it, and say what the bytes were. Idempotent.
+
+        Raises:
+            StoreError: The store is full or refuses.
+        """
+
+    async def keep(self, output: str) -> str:
+        """Give a finished whole image its name; atomic, never over a whole image.
+
+        Args:
+            output: Relative path without its ending, `/`-separated.
+
+        Returns:
+            The path it got, with its ending. The bytes may not be on the disk before
+            `Store.sync` returns.
+
+        Raises:
+            StoreError: The store refuses.
+        """
+
+    async def discard(self) -> None:
+        """Forget it; a kept image stays. Idempotent, never raises."""
+
+
+class Store(Protocol):
+    """Keeps images. Safe to call at once from many tasks."""
+
+    async def begin(self, id_: str, attempt: int, number: int) -> Partial:
+        """Start an image; raises `StoreError`.
+
+        A partial image is found again by these three after the process died.
+        """
+
+    async def recover(self, id_: str, attempt: int) -> Sequence[Partial]:
+        """Find what an attempt had written when the process died, by number."""
+
+    def sync(self) -> None:
+        """Bring what was kept so far to the disk; blocks, so call it in a thread.
+
+        Raises:
+            StoreError: The store refuses; what was kept may be lost by a power cut.
+        """
