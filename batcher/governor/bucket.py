@@ -43,9 +43,9 @@ class Bucket:
         missing = 1.0 - self.level
         return max(missing / rate, SHORTEST) if missing > ROUNDING else 0.0
 
-    def take(self, cost: int) -> None:
-        """Let one leave that weighs `cost`."""
-        self.level -= cost
+    def take(self, cost: int, *, least: float = -inf) -> None:
+        """Let one leave that weighs `cost`; the level stays above `least`."""
+        self.level = max(self.level - cost, least)
 
     def calm(self, until: float, rate: float) -> None:
         """Let what comes in until then make up for debts, but for nothing more."""

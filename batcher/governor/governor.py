@@ -150,7 +150,7 @@ class Governor:
 
     def check_pace(self, now: float) -> Hold | None:
         """Check how fast requests leave."""
-        wait = self.pace.wait(now)
+        wait = self.pace.wait(now, len(self.in_flight))
         if wait <= 0.0:
             return None
         if now < self.pace.held_until:

@@ -36,6 +36,10 @@ LONGEST_RESET = 120.0
 RECENT = 2
 """Seconds that tell how fast images were let in before a refusal."""
 
+OPENING = 8
+"""Requests that may leave at once at the start, before anything is known; each one
+that is let in makes room for one more, as in TCP's slow start (RFC 5681 §3.1)."""
+
 CLOSED = (8.0, 100.0)
 """Seconds of refusing everything that tell a window of a minute from a bucket."""
 
@@ -62,6 +66,7 @@ class Pace:
         self.held_until = now
         self.limited_since: float | None = None
         self.next_number = 0
+        self.accepted = 0
         self.refusal_latency = 0.0
         self.learn(now)
 
@@ -124,20 +129,32 @@ class Pace:
             return rate
         return min(rate, max(remaining, 1) / (self.hint.reset_seconds or 1.0))
 
-    def wait(self, now: float) -> float:
+    def wait(self, now: float, in_flight: int) -> float:
         """Tell in how many seconds the next request may leave; 0 for now."""
         if now < self.held_until:
             return self.held_until - now
+        if self.is_opening(now, in_flight):
+            return 0.0
         return max(
             self.images.wait(now, self.image_rate(now)),
             self.requests.wait(now, self.request_rate(now)),
         )
 
+    def is_opening(self, now: float, in_flight: int) -> bool:
+        """Tell whether one more may leave because nothing was ever refused."""
+        return (
+            self.learned.is_ramping
+            and in_flight < OPENING + self.accepted
+            and self.told_rate(now) == self.request_rate(now) == inf
+        )
+
     def left(self, admission: Admission) -> None:
         """Note that a request left."""
         self.next_number = admission.number + 1
-        self.images.take(admission.images)
-        self.requests.take(1)
+        # What leaves in the opening is no debt: it is not held against the ramp.
+        least = 0.0 if self.is_opening(admission.at, admission.others) else -inf
+        self.images.take(admission.images, least=least)
+        self.requests.take(1, least=least)
         self.granted.add(admission.at, admission.images)
         self.ceiling.left(admission.at, admission.others)
         if self.is_alone:
@@ -151,6 +168,7 @@ class Pace:
 
     def let_in(self, admission: Admission) -> None:
         """Note that a request was not refused for its pace."""
+        self.accepted += 1
         self.ceiling.let_in(admission.others)
 
     def succeeded(self) -> None:
@@ -206,7 +224,9 @@ class Pace:
         """Cut the rate, if anything was let in since the last time, and hold."""
         latency = min(1.5 * (now - admission.at), 2.0)
         self.refusal_latency = max(self.refusal_latency, latency)
-        rate, count = self.image_rate(now), admission.number - self.first_number
+        # While looking for a limit, those let in at once count, not the ramp alone.
+        rate = inf if self.learned.is_ramping else self.image_rate(now)
+        count = admission.number - self.first_number
         if count:
             self.cut(now, admission, rate=rate, count=count)
             self.strikes, self.cut_at = 0, now

@@ -45,6 +45,11 @@ class LearnedRate:
         self.start = START if is_ramping else inf
         self.since = now
 
+    @property
+    def is_ramping(self) -> bool:
+        """Tell whether nothing was refused yet, and the rate is looked for."""
+        return self.plateau is None and self.start != inf
+
     def at(self, now: float) -> float:
         """Give the rate to keep to at this time."""
         passed = max(0.0, now - self.since)
@@ -65,7 +70,11 @@ class LearnedRate:
         if count >= PROVEN and granted > 0.8 * rate:
             # The rate was kept to for a while: it is a finer measure than a count.
             granted = 0.97 * rate
-        least = SLOWEST if self.plateau is None else 0.5 * min(rate, self.plateau)
+        if self.plateau is None:
+            # A few let in at once say little of a rate; limits are of a minute at most.
+            least = min(count / 60, rate)
+        else:
+            least = 0.5 * min(rate, self.plateau)
         self.plateau = max(min(rate, granted), least, SLOWEST)
 
     def rest(self, until: float) -> None:

@@ -6,15 +6,19 @@ from hypothesis import strategies as st
 
 from batcher.governor.admission import Admission, Limits
 from batcher.governor.bucket import SLACK
-from batcher.governor.pace import LONGEST_HOLD, Pace
+from batcher.governor.pace import LONGEST_HOLD, OPENING, Pace
 from batcher.models import ErrorClass, RateHint
+
+
+FULL = 1000
+"""So many in flight that the opening is over."""
 
 
 def pace(limits: Limits | None = None) -> Pace:
     return Pace(limits or Limits(), now=0.0, random=lambda: 1.0)
 
 
-def leave(pace: Pace, now: float, *, images: int = 1, others: int = 0) -> Admission:
+def leave(pace: Pace, now: float, *, images: int = 1, others: int = FULL) -> Admission:
     admission = Admission(
         number=pace.next_number, at=now, images=images, usd=None, others=others
     )
@@ -26,9 +30,9 @@ def spread(pace: Pace, seconds: float, *, images: int = 1) -> list[float]:
     """Let leave what may, as soon as it may, and give the times."""
     now, times = 0.0, list[float]()
     while now <= seconds:
-        wait = pace.wait(now)
+        wait = pace.wait(now, len(times))
         if wait == 0.0:
-            leave(pace, now, images=images)
+            leave(pace, now, images=images, others=len(times))
             times.append(now)
         else:
             now += wait
@@ -52,14 +56,36 @@ def test_both_limits_hold_at_once() -> None:
 
 def test_without_any_limit_it_ramps_up() -> None:
     times = spread(pace(), 4.0)
-    assert sum(at < 1.0 for at in times) < 5
+    assert sum(at == 0.0 for at in times) == OPENING
+    assert sum(0.0 < at < 1.0 for at in times) < 5
     assert sum(at >= 3.0 for at in times) > 15
+
+
+def test_each_one_let_in_opens_the_gate_for_one_more() -> None:
+    opening = pace()
+    first = [leave(opening, 0.0, others=others) for others in range(OPENING)]
+    assert opening.wait(0.0, OPENING) > 0.0
+    for admission in first:
+        opening.let_in(admission)
+    assert opening.wait(0.0, 2 * OPENING - 1) == 0.0
+    assert opening.wait(0.0, 2 * OPENING) > 0.0
+
+
+def test_a_refusal_ends_the_opening() -> None:
+    opening = pace()
+    opening.let_in(leave(opening, 0.0, others=0))
+    refused = leave(opening, 0.0, others=1)
+    opening.refused(0.1, refused, retry_after=None)
+    later = opening.held_until + 10.0
+    assert opening.wait(later, 0) == 0.0
+    leave(opening, later, others=0)
+    assert opening.wait(later, 1) > 0.0
 
 
 def test_without_limits_and_adaptation_nothing_waits() -> None:
     free = pace(Limits(adaptive=False))
     for _ in range(1000):
-        assert free.wait(0.0) == 0.0
+        assert free.wait(0.0, FULL) == 0.0
         leave(free, 0.0)
 
 
@@ -75,7 +101,7 @@ def test_no_interval_holds_more_images_than_stated_and_a_small_burst(
     stated, now, left = pace(Limits(ipm=ipm)), 0.0, list[tuple[float, int]]()
     for pause, images in steps:
         now += pause
-        if stated.wait(now) == 0.0:
+        if stated.wait(now, FULL) == 0.0:
             leave(stated, now, images=images)
             left.append((now, images))
     burst = 1 + max(images for _, images in steps) + 1e-6
@@ -90,7 +116,7 @@ def test_a_refusal_holds_everyone_as_long_as_asked() -> None:
     held = pace(Limits(ipm=600))
     first = leave(held, 0.0)
     held.refused(0.2, first, retry_after=45.0)
-    assert held.wait(0.2) == pytest.approx(45.0)
+    assert held.wait(0.2, FULL) == pytest.approx(45.0)
 
 
 def test_a_refusal_without_a_time_holds_longer_each_time() -> None:
@@ -132,9 +158,9 @@ def test_after_repeated_refusals_one_goes_alone() -> None:
     one = pace(Limits(ipm=6000))
     one.refused(0.4, leave(one, 0.0), retry_after=None)
     now = one.held_until
-    assert one.wait(now) == 0.0
+    assert one.wait(now, FULL) == 0.0
     leave(one, now)
-    assert one.wait(now) == pytest.approx(0.6)
+    assert one.wait(now, FULL) == pytest.approx(0.6)
 
 
 def test_a_long_closed_window_is_measured_by_its_minute() -> None:
@@ -169,9 +195,9 @@ def test_a_steady_rate_is_cut_to_what_the_last_seconds_gave() -> None:
 def test_without_adaptation_only_the_stated_wait_holds() -> None:
     one = pace(Limits(ipm=600, adaptive=False))
     one.refused(0.1, leave(one, 0.0), retry_after=None)
-    assert one.wait(0.1) < 0.1
+    assert one.wait(0.1, FULL) < 0.1
     one.refused(0.1, leave(one, 0.1), retry_after=5.0)
-    assert one.wait(0.1) == pytest.approx(5.0)
+    assert one.wait(0.1, FULL) == pytest.approx(5.0)
     assert one.image_rate(0.1) == 10.0
 
 

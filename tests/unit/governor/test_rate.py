@@ -71,7 +71,7 @@ def test_one_episode_never_more_than_halves_what_was_learned() -> None:
 
 def test_nothing_granted_is_still_a_rate() -> None:
     rate = LearnedRate(0.0, is_ramping=True)
-    rate.cut(2.0, granted=0.0, count=1)
+    rate.cut(2.0, granted=0.0, count=0)
     assert rate.plateau == SLOWEST
     assert rate.at(0.0) > 0.0
 
