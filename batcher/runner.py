@@ -114,7 +114,7 @@ async def execute(
     async with AsyncExitStack() as resources:
         lock = lock_folder(job.folder)
         resources.callback(lock.release)
-        if endpoint is BUILT_IN[SANDBOX]:
+        if endpoint.base_url == BUILT_IN[SANDBOX].base_url:
             gateway = await resources.enter_async_context(
                 Sandbox(sandbox or SandboxOptions())
             )

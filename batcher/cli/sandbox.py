@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batcher.cli.rehearsal import add_rehearsal, read_rehearsal
+from batcher.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -47,7 +48,11 @@ def execute(parsed: argparse.Namespace) -> int:
         balance_usd=parsed.balance,
         journal=parsed.journal,
     )
-    return asyncio.run(_serve(options))
+    try:
+        return asyncio.run(_serve(options))
+    except OSError as error:
+        words = f"cannot listen on port {parsed.port}: {error.strerror}"
+        raise UsageError(words) from error
 
 
 async def _serve(options: SandboxOptions) -> int:

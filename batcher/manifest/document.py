@@ -189,7 +189,7 @@ class _Converter:
 
     def _scalar(self, source: yaml.ScalarNode) -> object:
         text = str(source.value)
-        if source.style is not None:
+        if source.style:  # the C parser says "" of a plain scalar, the other None
             return text
         if text in _NULL:
             return None

@@ -100,7 +100,9 @@ class Canvas:
             behind: What the line is mostly seen against.
         """
         for beyond, share in SOFT:
-            edge = [min(self.height, max(0, round(top - beyond))) for top in tops]
+            edge = [int(top - beyond + 0.5) for top in tops]
+            if min(edge) < 0 or max(edge) > self.height:
+                edge = [min(self.height, max(0, top)) for top in edge]
             self.below(edge, blend(behind, paint, share))
         for y in range(max(edge), self.height):
             self.rows[y] = [(0, self.width, paint(y))]
@@ -111,9 +113,11 @@ class Canvas:
         turns: list[list[int]] = [[] for _ in range(first, last)]
         previous = last
         for x, top in enumerate(tops):
-            for y in range(min(previous, top), max(previous, top)):
-                turns[y - first].append(x)
-            previous = top
+            if top != previous:
+                upper, lower = (top, previous) if top < previous else (previous, top)
+                for marks in turns[upper - first : lower - first]:
+                    marks.append(x)
+                previous = top
         for y, marks in enumerate(turns, first):
             marks.append(self.width)
             colour = paint(y)

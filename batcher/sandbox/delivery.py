@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from batcher.sandbox.reply import Reply
 
@@ -63,8 +64,7 @@ async def reset(http: web.Request, reply: Reply) -> web.StreamResponse:
 
 async def truncate(http: web.Request, reply: Reply) -> web.StreamResponse:
     """Promise the whole length, send half of it, close."""
-    response = await begin(http, reply)
-    await response.write(reply.body[: len(reply.body) // 2])
+    response = await send(http, reply, [reply.body[: len(reply.body) // 2]])
     if http.transport is not None:
         http.transport.close()
     return response
@@ -72,12 +72,9 @@ async def truncate(http: web.Request, reply: Reply) -> web.StreamResponse:
 
 async def dribble(http: web.Request, reply: Reply) -> web.StreamResponse:
     """Send it in small parts, slowly."""
-    response = await begin(http, reply)
     size = len(reply.body) // DRIBBLES + 1
-    for at in range(0, len(reply.body), size):
-        await asyncio.sleep(DRIBBLE_PAUSE)
-        await response.write(reply.body[at : at + size])
-    return response
+    parts = [reply.body[at : at + size] for at in range(0, len(reply.body), size)]
+    return await send(http, reply, parts, pause=DRIBBLE_PAUSE)
 
 
 async def inform(http: web.Request, reply: Reply) -> web.StreamResponse:
@@ -87,10 +84,16 @@ async def inform(http: web.Request, reply: Reply) -> web.StreamResponse:
     return await whole(http, reply)
 
 
-async def begin(http: web.Request, reply: Reply) -> web.StreamResponse:
-    """Send the head, with the length of the whole body."""
+async def send(
+    http: web.Request, reply: Reply, parts: Sequence[bytes], *, pause: float = 0
+) -> web.StreamResponse:
+    """Send the head with the length of the whole body, then parts of the body."""
     response = web.StreamResponse(status=reply.status, headers=reply.headers)
     response.content_type = reply.content_type
     response.content_length = len(reply.body)
-    await response.prepare(http)
+    with suppress(ConnectionError):  # the client has left, which is its right
+        await response.prepare(http)
+        for part in parts:
+            await asyncio.sleep(pause)
+            await response.write(part)
     return response

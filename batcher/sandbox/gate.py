@@ -21,7 +21,7 @@ class Bucket:
 
     def __init__(self, ipm: float | None, burst: int) -> None:
         self.ipm = ipm
-        self.burst = max(1, burst)
+        self.burst = burst
         self.level = float(self.burst)
         self.seen = -math.inf
 

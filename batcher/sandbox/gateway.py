@@ -55,7 +55,7 @@ class Gateway:
 
     def application(self) -> web.Application:
         """Make the web application."""
-        app = web.Application(client_max_size=LARGEST_BODY)
+        app = web.Application()
         app.router.add_post("/v1/images/generations", self.generate)
         app.router.add_get("/v1/models", self.models)
         app.router.add_get("/api/usage/token{slash:/?}", self.usage)
@@ -68,7 +68,10 @@ class Gateway:
     async def generate(self, http: web.Request) -> web.StreamResponse:
         """Answer a POST; its lines are in the journal before its reply leaves."""
         started = time.monotonic()
-        document, visit = await self.receive(http)
+        try:
+            document, visit = await self.receive(http)
+        except ConnectionError:  # it left before it had asked: not a POST
+            return await whole(http, Reply(status=400))
         self.journal.posts += 1
         number = self.journal.posts
         fault = visit.fault if isinstance(visit, Visit) else HONEST
@@ -83,9 +86,8 @@ class Gateway:
 
     async def receive(self, http: web.Request) -> tuple[Document, Visit | Reply]:
         """Read a POST and let it in, or say why not."""
-        try:
-            body = await http.read()
-        except web.HTTPRequestEntityTooLarge:
+        body = await read_body(http)
+        if body is None:
             code = "read_request_body_failed"
             return {}, error(413, "request body too large", code=code)
         if not self.has_key(http):
@@ -197,3 +199,17 @@ class Gateway:
         request_id = f"{now}{self.journal.posts:08d}"
         headers = {**reply.headers, "X-Oneapi-Request-Id": request_id}
         return replace(reply, headers=headers)
+
+
+async def read_body(http: web.Request) -> bytes | None:
+    """Read a POST's body; None when it is too long.
+
+    `http.read` would keep it until the reply has left: at a long latency that is the
+    reference images of every request in flight.
+    """
+    body = bytearray()
+    async for part in http.content.iter_any():
+        body += part
+        if len(body) > LARGEST_BODY:
+            return None
+    return bytes(body)

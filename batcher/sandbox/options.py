@@ -25,6 +25,9 @@ class SandboxOptions(msgspec.Struct, frozen=True, kw_only=True):
         journal: File that gets a line for every POST's start and end.
         balance_usd: What may be spent; None is no limit.
         url_ttl: Seconds for which the URL of an image works.
+
+    Raises:
+        ValueError: A limit would let nothing through.
     """
 
     port: int = 0
@@ -38,6 +41,12 @@ class SandboxOptions(msgspec.Struct, frozen=True, kw_only=True):
     journal: Path | None = None
     balance_usd: float | None = None
     url_ttl: float = 3600.0
+
+    def __post_init__(self) -> None:
+        if self.ipm is not None and not self.ipm > 0:
+            raise ValueError(f"ipm is {self.ipm!r}: give a number above 0, or none")
+        if self.burst < 1:
+            raise ValueError(f"burst is {self.burst!r}: give 1 or more")
 
 
 def parse_latency(text: str) -> tuple[float, float]:

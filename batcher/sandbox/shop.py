@@ -192,10 +192,16 @@ def too_many(wait: float, *, say_when: bool) -> RefusalError:
 
 
 def read(body: bytes) -> tuple[Document, Order | Reply]:
-    """Read a POST's body: its fields, and what it asks for or why it is refused."""
+    """Read a POST's body: its fields, and what it asks for or why it is refused.
+
+    Reference images are long, and nobody looks at them again: `image` becomes a flag.
+    """
     document: Document = {}
     try:
         document = read_document(body)
-        return document, read_order(document)
+        order: Order | Reply = read_order(document)
     except RefusalError as refused:
-        return document, refused.reply
+        order = refused.reply
+    if "image" in document:
+        document["image"] = bool(document["image"])
+    return document, order

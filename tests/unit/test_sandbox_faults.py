@@ -253,3 +253,9 @@ def test_a_file_fails_to_come(name: str, statuses: list[int]) -> None:
     replies = [FAULTS[name].fetch(Reply(), fetch) for fetch in fetches]
     assert [reply.status for reply in replies] == statuses
     assert FAULTS[name].revise(ORDER).response_format == "url"
+
+
+def test_an_honest_gateway_changes_nothing() -> None:
+    assert HONEST.revise(ORDER) is ORDER
+    assert HONEST.shape(DOCUMENT) is DOCUMENT
+    assert HONEST.fetch(Reply(), Fetch(name="f", count=1, moved=False)) == Reply()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from batcher.sandbox import FaultRule, parse_faults, parse_latency
+from batcher.sandbox import FaultRule, SandboxOptions, parse_faults, parse_latency
 from batcher.sandbox.faults import FAULTS
 
 
@@ -60,3 +60,11 @@ def test_a_wrong_fault_is_explained(text: str, message: str) -> None:
     with pytest.raises(ValueError, match="fault") as caught:
         parse_faults(text)
     assert message in str(caught.value)
+
+
+def test_a_limit_that_lets_nothing_through_is_refused() -> None:
+    for ipm in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="ipm is"):
+            SandboxOptions(ipm=ipm)
+    with pytest.raises(ValueError, match="burst is 0"):
+        SandboxOptions(burst=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from email.utils import formatdate
+from textwrap import shorten
 
 from batcher.sandbox.faults.fault import Call, Fault, always
 from batcher.sandbox.reply import Reply, error
@@ -192,7 +193,7 @@ REFUSALS = (
     *(
         Fault(
             name=name,
-            doc=f"{status} with code {code!r}",
+            doc=f"{status} {code or 'without a code'}: {shorten(message, 50)}",
             source=source,
             answer=always(stated(status, code, message)),
             billed=False,

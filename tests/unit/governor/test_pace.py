@@ -9,7 +9,6 @@ from batcher.governor.bucket import SLACK
 from batcher.governor.pace import LONGEST_HOLD, OPENING, Pace
 from batcher.models import ErrorClass, RateHint
 
-
 FULL = 1000
 """So many in flight that the opening is over."""
 

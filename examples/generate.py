@@ -1,0 +1,28 @@
+"""Generates a few images on the sandbox, from an ordinary program."""
+
+import tempfile
+from pathlib import Path
+
+from batcher import Request, Result, plan, run
+
+MANIFEST = """
+defaults: {size: "1:1", quality: low}
+requests:
+  - name: "{{ animal }}"
+    prompt: "A woodcut of a {{ animal }}"
+    matrix: {animal: [fox, heron, otter]}
+"""
+
+
+def tell(request: Request, result: Result | None) -> None:
+    """Say how each request ended, as soon as it has."""
+    print(request.name, result.status if result else "unknown")
+
+
+with tempfile.TemporaryDirectory() as folder:
+    manifest = Path(folder) / "animals.yaml"
+    manifest.write_text(MANIFEST)
+    options = {"endpoint": "sandbox", "out": f"{folder}/out"}
+    print("would cost", plan(manifest, **options).estimated_usd)
+    summary = run(manifest, on_result=tell, **options)
+    print(f"{summary.succeeded} of {summary.total} kept, {summary.spent_usd} USD")
