@@ -1,134 +1,212 @@
-"""Shows a run as it goes: a bar on a terminal, lines elsewhere."""
+"""Shows a run as it goes: a panel on a terminal, log lines elsewhere.
+
+Both say the same things in the same words; the panel keeps them at the bottom of the
+screen, redrawn twice a second, with what went wrong scrolling above it.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import time
-from typing import TYPE_CHECKING, Never, TextIO
+from typing import TYPE_CHECKING, Never, Protocol, TextIO
 
-from batcher.cli.words import duration, usd
+from batcher.cli.log import configure
+from batcher.cli.words import counts, duration, usd
+from batcher.ledger import State
 from batcher.models import Status
+from batcher.runner import Observer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from tqdm import tqdm
 
     from batcher.ledger.event import Result
     from batcher.models import Failure, Request
-    from batcher.runner import Observer, View
+    from batcher.runner import View
+
+PANEL_SECONDS = 0.5
+LINE_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
 
-def make_observer(stream: TextIO, *, quiet: bool) -> Observer:
+class Display(Observer, Protocol):
+    """An observer that has something on the screen."""
+
+    def close(self) -> None:
+        """Take it off."""
+
+
+def make_display(stream: TextIO, *, quiet: bool, log_format: str | None) -> Display:
     """Choose how to show a run on a stream."""
-    logging.basicConfig(stream=stream, format="%(message)s", force=True)
-    if quiet:
-        log.setLevel(logging.WARNING)
-        return Lines()
-    log.setLevel(logging.INFO)
-    return Bar(stream) if stream.isatty() else Lines()
+    is_panel = stream.isatty() and not quiet and log_format is None
+    configure(stream, quiet=quiet, as_json=log_format == "json")
+    return Panel(stream) if is_panel else Lines()
 
 
 class Lines:
-    """One line per ended request, for files and pipes."""
+    """One line per ended request and one a minute, for files and pipes."""
 
     def started(self, view: View) -> None:
         """Say what is about to happen."""
-        self._view = view
-        plan = view.job.plan
-        log.info(
-            "sending %d of %d requests to %s",
-            plan.to_send,
-            plan.total,
-            view.job.endpoint.name if view.job.endpoint else "",
-        )
+        plan, endpoint = view.job.plan, view.job.endpoint
+        words = f"sending {plan.to_send:,} of {plan.total:,} requests"
+        _log(f"{words} to {endpoint.name}" if endpoint else words, "started")
+        self._ticker = Ticker(LINE_SECONDS, lambda: _log(line(view), "progress"))
 
     def attempted(self, request: Request, attempt: int) -> None:
         """Say nothing: the ledger has it."""
 
     def retrying(self, request: Request, failure: Failure, delay: float) -> None:
         """Say what failed and when it is tried again."""
-        log.info(
-            "retry %s: %s: %s, again in %s",
-            request.name,
-            failure.error_class,
-            failure.message,
-            duration(delay),
-        )
+        _log(retry_line(request, failure, delay), "retry", request=request)
 
     def ended(self, request: Request, result: Result | None) -> None:
         """Say how a request ended."""
-        log.info("%s", ended_line(request, result))
+        _log(ended_line(request, result), "ended", request=request, result=result)
 
     def draining(self, in_flight: int) -> None:
         """Say that the run stops."""
-        log.warning("%s", draining_line(in_flight))
+        log.warning(draining_line(in_flight), extra={"fields": {"event": "draining"}})
+
+    def close(self) -> None:
+        """Stop the line a minute."""
+        if hasattr(self, "_ticker"):
+            self._ticker.stop()
 
 
-class Bar:
-    """A bar that stays at the bottom of a terminal; failures scroll above it."""
+class Panel:
+    """Three lines at the bottom of a terminal; failures scroll above them."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._bar: tqdm[Never] | None = None
+        self._rows: list[tqdm[Never]] = []
 
     def started(self, view: View) -> None:
-        """Draw the bar."""
+        """Draw the panel."""
         from tqdm import tqdm  # noqa: PLC0415 - only a terminal needs it
 
         self._view = view
-        plan = view.job.plan
-        self._bar = tqdm(
-            total=plan.total,
-            initial=plan.total - plan.to_send,
-            file=self._stream,
-            dynamic_ncols=True,
-            unit="req",
-            smoothing=0.05,
-        )
-        self._show()
+        total = view.job.plan.total
+        shape = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}]"
+        formats = (shape, "{desc}", "{desc}")
+        self._rows = [
+            tqdm(
+                total=total,
+                initial=done(view),
+                file=self._stream,
+                dynamic_ncols=True,
+                bar_format=bar_format,
+                position=position,
+                leave=position == 0,
+            )
+            for position, bar_format in enumerate(formats)
+        ]
+        self._ticker = Ticker(PANEL_SECONDS, self._draw)
+        self._draw()
 
     def attempted(self, request: Request, attempt: int) -> None:
-        """Count what is in flight."""
-        del request, attempt
-        self._show()
+        """Say nothing: the panel counts."""
 
     def retrying(self, request: Request, failure: Failure, delay: float) -> None:
-        """Say above the bar what failed."""
-        words = f"{failure.error_class}: {failure.message}"
-        self._write(f"↻ {request.name}: {words}, again in {duration(delay)}")
+        """Say above the panel what failed."""
+        self._write(retry_line(request, failure, delay))
 
     def ended(self, request: Request, result: Result | None) -> None:
-        """Move the bar; say above it what was not kept."""
-        if result is None or result.status is not Status.SUCCEEDED:
+        """Say above the panel what was not kept, or not as asked."""
+        if result is None or result.status is not Status.SUCCEEDED or result.warnings:
             self._write(ended_line(request, result))
-        if self._bar is not None:
-            self._bar.update()
-            self._show()
 
     def draining(self, in_flight: int) -> None:
-        """Say above the bar that the run stops."""
+        """Say above the panel that the run stops."""
         self._write(draining_line(in_flight))
 
     def close(self) -> None:
-        """Leave the bar as it is."""
-        if self._bar is not None:
-            self._bar.close()
-
-    def _write(self, line: str) -> None:
-        if self._bar is not None:
-            self._bar.write(line, file=self._stream)
-
-    def _show(self) -> None:
-        if self._bar is None:
+        """Draw it a last time and leave only the bar."""
+        if not self._rows:
             return
-        standing = self._view.gate.governor.snapshot(time.monotonic())
-        parts = [f"{standing.in_flight} in flight", f"{standing.rate:.0f}/min"]
-        if standing.spent:
-            parts.append(usd(standing.spent))
-        if standing.paused:
-            parts.append(f"paused: {standing.paused}")
-        self._bar.set_postfix_str(", ".join(parts), refresh=False)
+        self._ticker.stop()
+        self._draw()
+        for row in reversed(self._rows):
+            row.close()
+
+    def _draw(self) -> None:
+        bar, first, second = self._rows
+        bar.n = done(self._view)
+        first.set_description_str(" · ".join(state_parts(self._view)), refresh=False)
+        second.set_description_str(" · ".join(pace_parts(self._view)), refresh=False)
+        for row in self._rows:
+            row.refresh()
+
+    def _write(self, words: str) -> None:
+        self._rows[0].write(words, file=self._stream)
+
+
+class Ticker:
+    """Calls something again and again on the running event loop."""
+
+    def __init__(self, seconds: float, call: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._seconds = seconds
+        self._call = call
+        self._timer = self._loop.call_later(seconds, self._tick)
+
+    def stop(self) -> None:
+        """Call no more."""
+        self._timer.cancel()
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(self._seconds, self._tick)
+        self._call()
+
+
+def done(view: View) -> int:
+    """Count the requests that have ended, kept or not."""
+    states = view.count.states
+    return states[State.SUCCEEDED] + states[State.FAILED] + states[State.REJECTED]
+
+
+def state_parts(view: View) -> Iterator[str]:
+    """Say how many requests are where, errors by class."""
+    states = view.count.states
+    yield f"kept {states[State.SUCCEEDED]:,}"
+    if states[State.FAILED] or states[State.REJECTED]:
+        ended = f"failed {states[State.FAILED]:,}, rejected {states[State.REJECTED]:,}"
+        yield f"{ended} ({counts(+view.count.errors)})"
+    if states[State.UNKNOWN]:
+        yield f"unknown {states[State.UNKNOWN]:,}"
+    yield f"{len(view.gate.governor.in_flight):,} in flight"
+
+
+def pace_parts(view: View) -> Iterator[str]:
+    """Say why nothing leaves, how fast it goes, how long, and how much money."""
+    standing = view.gate.governor.snapshot(view.clock())
+    if standing.paused is not None:
+        words = f"paused: {standing.paused}"
+        if standing.seconds_left is not None:
+            words += f", next try in {duration(standing.seconds_left)}"
+        yield words
+    pace = f"{standing.rate:,.1f}"
+    if standing.limit is not None:
+        learned = "~" if standing.is_learned else ""
+        pace += f" of {learned}{standing.limit:,.1f}"
+    yield f"{pace} images/min"
+    left = view.job.plan.total - done(view)
+    if standing.rate and left:
+        yield f"{duration(left / standing.rate * 60)} left"
+    budget = view.gate.governor.limits.max_spend
+    if view.job.plan.estimated_usd is not None:
+        spent = f"spent {usd(standing.spent)}"
+        yield spent if budget is None else f"{spent} of {usd(budget)}"
+    if standing.unknown:
+        yield f"maybe billed {usd(standing.unknown)}"
+
+
+def line(view: View) -> str:
+    """Say all of it in one line."""
+    ended = f"{done(view):,}/{view.job.plan.total:,}"
+    return " · ".join([ended, *state_parts(view), *pace_parts(view)])
 
 
 def ended_line(request: Request, result: Result | None) -> str:
@@ -140,8 +218,14 @@ def ended_line(request: Request, result: Result | None) -> str:
         extra = f" ({', '.join(result.warnings)})" if result.warnings else ""
         return f"✓ {request.name}: {paths}{extra}"
     error = result.error
-    words = f"{error.error_class}: {error.message}" if error else ""
-    return f"✗ {request.name}: {result.status}: {words}"
+    words = f": {error.error_class}: {error.message}" if error else ""
+    return f"✗ {request.name}: {result.status.value}{words}"
+
+
+def retry_line(request: Request, failure: Failure, delay: float) -> str:
+    """Describe a failed attempt that will be followed by another."""
+    words = f"{failure.error_class.value}: {failure.message}"
+    return f"↻ {request.name}: {words}, again in {duration(delay)}"
 
 
 def draining_line(in_flight: int) -> str:
@@ -150,3 +234,23 @@ def draining_line(in_flight: int) -> str:
         f"stopping: {in_flight} in flight will finish, as they are billed anyway;"
         " interrupt again to cancel them"
     )
+
+
+def _log(
+    words: str,
+    event: str,
+    *,
+    request: Request | None = None,
+    result: Result | None = None,
+) -> None:
+    fields: dict[str, object] = {"event": event}
+    if request is not None:
+        fields |= {"id": request.id, "name": request.name}
+    if result is not None:
+        fields |= {
+            "status": result.status,
+            "paths": [image.path for image in result.images],
+            "cost_usd": result.cost_usd,
+            "error": result.error,
+        }
+    log.info(words, extra={"fields": fields})

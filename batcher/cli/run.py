@@ -14,9 +14,9 @@ from batcher.cli.rehearsal import add_rehearsal, read_rehearsal
 if TYPE_CHECKING:
     import argparse
 
+    from batcher.cli.progress import Display
     from batcher.job import Job
     from batcher.models import Summary
-    from batcher.runner import Observer
     from batcher.sandbox import SandboxOptions
 
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -26,14 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     add_shared(parser)
     parser.add_argument("--json", action="store_true", help="the summary as JSON")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--quiet", action="store_true", help="only what goes wrong")
+    parser.add_argument("--log-format", choices=("text", "json"), help="no panel")
     add_rehearsal(parser)
 
 
 def execute(parsed: argparse.Namespace) -> int:
     """Run, show progress on standard error, print the summary."""
     from batcher.cli.encode import print_json  # noqa: PLC0415 - `--help` does without
-    from batcher.cli.progress import make_observer  # noqa: PLC0415
+    from batcher.cli.progress import make_display  # noqa: PLC0415
     from batcher.cli.words import summary_lines  # noqa: PLC0415
 
     job = make_job(parsed)
@@ -41,8 +42,8 @@ def execute(parsed: argparse.Namespace) -> int:
         print(f"warning: {remark}", file=sys.stderr)
     for number in job.reading.damaged:
         print(f"warning: line {number} of the ledger is damaged", file=sys.stderr)
-    observer = make_observer(sys.stderr, quiet=parsed.quiet)
-    summary = asyncio.run(_run(job, observer, read_rehearsal(parsed)))
+    display = make_display(sys.stderr, quiet=parsed.quiet, log_format=parsed.log_format)
+    summary = asyncio.run(_run(job, display, read_rehearsal(parsed)))
     if parsed.json:
         print_json(summary)
     else:
@@ -51,7 +52,7 @@ def execute(parsed: argparse.Namespace) -> int:
     return summary.exit_code
 
 
-async def _run(job: Job, observer: Observer, sandbox: SandboxOptions) -> Summary:
+async def _run(job: Job, display: Display, sandbox: SandboxOptions) -> Summary:
     """Run with both signals turned into interruptions."""
     from batcher.runner import Control, execute  # noqa: PLC0415 - `--help` does without
 
@@ -59,4 +60,7 @@ async def _run(job: Job, observer: Observer, sandbox: SandboxOptions) -> Summary
     loop = asyncio.get_running_loop()
     for number, code in SIGNALS.items():
         loop.add_signal_handler(number, control.interrupt, code)
-    return await execute(job, observer, control=control, sandbox=sandbox)
+    try:
+        return await execute(job, display, control=control, sandbox=sandbox)
+    finally:
+        display.close()

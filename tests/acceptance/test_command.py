@@ -32,23 +32,23 @@ def test_every_contract_field_of_the_summary_is_there(program: Program) -> None:
     run = program("run", "m.yaml", "--endpoint", "sandbox", "--json")
     status = program("status", "runs/m", "--json")
     fields = {
-            "total",
-            "succeeded",
-            "failed",
-            "rejected",
-            "unknown",
-            "pending",
-            "skipped",
-            "images",
-            "attempts",
-            "spent_usd",
-            "maybe_billed_usd",
-            "errors",
-            "warnings",
-            "seconds",
-            "out",
-            "exit_code",
-        ,}
+        "total",
+        "succeeded",
+        "failed",
+        "rejected",
+        "unknown",
+        "pending",
+        "skipped",
+        "images",
+        "attempts",
+        "spent_usd",
+        "maybe_billed_usd",
+        "errors",
+        "warnings",
+        "seconds",
+        "out",
+        "exit_code",
+    }
     assert fields <= json.loads(run.stdout).keys()
     assert fields <= json.loads(status.stdout).keys()
     assert json.loads(run.stdout)["out"] == "runs/m"
@@ -59,20 +59,20 @@ def test_every_contract_field_of_the_plan_is_there(program: Program) -> None:
     plan = program("plan", "m.yaml", "--json")
     assert plan.returncode == 0
     fields = {
-            "total",
-            "new",
-            "done",
-            "failed",
-            "rejected",
-            "unknown",
-            "changed",
-            "orphaned",
-            "duplicates",
-            "images",
-            "estimated_usd",
-            "unpriced",
-            "warnings",
-        ,}
+        "total",
+        "new",
+        "done",
+        "failed",
+        "rejected",
+        "unknown",
+        "changed",
+        "orphaned",
+        "duplicates",
+        "images",
+        "estimated_usd",
+        "unpriced",
+        "warnings",
+    }
     assert fields <= json.loads(plan.stdout).keys()
     assert not (program.folder / "runs").exists()
 
