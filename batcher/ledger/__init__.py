@@ -1,6 +1,7 @@
 """The ledger: append-only JSON lines that say what was sent and what became of it."""
 
 from batcher.ledger.reader import FILE_NAME, Reading, kept_paths, names_of, read_ledger
+from batcher.ledger.results import history, read_results
 from batcher.ledger.standing import ImageLine, ReplyLine, Standing, Standings, State
 from batcher.ledger.writer import LOCK_NAME, LedgerWriter, lock_folder
 
@@ -14,8 +15,10 @@ __all__ = [
     "Standing",
     "Standings",
     "State",
+    "history",
     "kept_paths",
     "lock_folder",
     "names_of",
     "read_ledger",
+    "read_results",
 ]

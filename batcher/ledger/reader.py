@@ -53,7 +53,7 @@ def read_ledger(folder: Path, *, holds: Holds | None = None) -> Reading:
     damaged: list[int] = []
     torn = False
     size = 0
-    for number, raw in _raw_lines(folder / FILE_NAME):
+    for number, raw in raw_lines(folder):
         if not raw.endswith(b"\n"):
             torn = True
             break
@@ -68,7 +68,7 @@ def read_ledger(folder: Path, *, holds: Holds | None = None) -> Reading:
 def names_of(folder: Path, ids: frozenset[str]) -> dict[str, str]:
     """Find the names under which some ids were recorded, by id."""
     found: dict[str, str] = {}
-    for _, raw in _raw_lines(folder / FILE_NAME):
+    for _, raw in raw_lines(folder):
         try:
             line = _line(raw)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -81,7 +81,7 @@ def names_of(folder: Path, ids: frozenset[str]) -> dict[str, str]:
 def kept_paths(folder: Path) -> frozenset[str]:
     """List every path that some result line names."""
     paths: set[str] = set()
-    for _, raw in _raw_lines(folder / FILE_NAME):
+    for _, raw in raw_lines(folder):
         if b'"path"' not in raw:
             continue
         try:
@@ -93,7 +93,13 @@ def kept_paths(folder: Path) -> frozenset[str]:
     return frozenset(paths)
 
 
-def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def raw_lines(folder: Path) -> Iterator[tuple[int, bytes]]:
+    """Walk a ledger's lines and their 1-based numbers; an absent one has none.
+
+    Raises:
+        StoreError: The file cannot be read.
+    """
+    path = folder / FILE_NAME
     try:
         with path.open("rb", buffering=_BUFFER) as stream:
             yield from enumerate(stream, 1)
