@@ -247,7 +247,7 @@ def merge_settings(layers: Iterable[tuple[str, Mapping[str, object]]]) -> Settin
 
 def checked_setting(name: str, value: object, where: str) -> object:
     """Check one setting; raises `UsageError`."""
-    kinds = _setting_types()
+    kinds = setting_types()
     if name not in kinds:
         raise UsageError(
             f"{where}: unknown setting {name!r}; known: {', '.join(kinds)}"
@@ -271,7 +271,7 @@ def checked_setting(name: str, value: object, where: str) -> object:
 def settings_from(environment: Mapping[str, str]) -> dict[str, object]:
     """Collect settings from `BATCHER_…` variables."""
     found: dict[str, object] = {}
-    for name in _setting_types():
+    for name in setting_types():
         value = environment.get(f"BATCHER_{name.upper()}", "").strip()
         if value and name != "retry":
             found[name] = value
@@ -289,7 +289,8 @@ def _check_retry(policy: Mapping[str, int], where: str) -> None:
             raise UsageError(f"{where}: retry.{name}: must be 1 or more: {attempts!r}")
 
 
-def _setting_types() -> dict[str, object]:
+def setting_types() -> dict[str, object]:
+    """Give every setting's name and type."""
     return get_type_hints(Settings, globals() | {"Literal": Literal})
 
 

@@ -17,7 +17,10 @@ COMMANDS = {
     "run": "generate; run it again to resume",
     "plan": "check, count and price; sends nothing",
     "status": "what the ledger says",
+    "ctl": "hands on a running night",
     "sandbox": "an images gateway on this machine, to rehearse against",
+    "init": "write a commented starter manifest",
+    "schema": "the manifest's JSON Schema, for editors",
 }
 """Every command and its first line of help; each has a module of its name here."""
 
