@@ -21,6 +21,7 @@ COMMANDS = {
     "sandbox": "an images gateway on this machine, to rehearse against",
     "init": "write a commented starter manifest",
     "schema": "the manifest's JSON Schema, for editors",
+    "completion": "complete commands and files in bash, zsh or fish",
 }
 """Every command and its first line of help; each has a module of its name here."""
 
@@ -29,9 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code (DESIGN §3)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        parsed = _parser(arguments).parse_args(arguments)
+        parsed = make_parser(arguments).parse_args(arguments)
         if parsed.command is None:
-            _parser(["--help"]).print_help()
+            make_parser(["--help"]).print_help()
             return 2
         code = importlib.import_module(_module(parsed.command)).execute(parsed)
     except ManifestError as error:
@@ -55,7 +56,7 @@ def _module(command: str) -> str:
     return f"batcher.cli.{command}"
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+def make_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Build the parser; only the command that is called loads its options."""
     parser = argparse.ArgumentParser(
         prog="batcher",

@@ -1,0 +1,44 @@
+"""`batcher report`: the gallery and the charts, as one folder that opens from disk."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    from batcher.reports import Report
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("folder", metavar="DIR")
+    parser.add_argument("--out", metavar="FOLDER", help="default: DIR/report")
+
+
+def execute(parsed: argparse.Namespace) -> int:
+    """Write the report, and say where it is."""
+    from tqdm import tqdm  # noqa: PLC0415 - `--help` does without it
+
+    from batcher.reports import write_report  # noqa: PLC0415
+
+    folder = Path(parsed.folder)
+    out = Path(parsed.out) if parsed.out else None
+    # `disable=None`: no bar where standard error is no terminal.
+    with tqdm(unit=" requests", leave=False, disable=None) as bar:
+        report = write_report(folder, out, on_request=bar.update)
+    _say(report)
+    return 0
+
+
+def _say(report: Report) -> None:
+    for number in report.damaged:
+        print(f"warning: line {number} of the ledger is damaged", file=sys.stderr)
+    if not report.has_thumbnailer:
+        words = "pip install 'batcher[report]' makes the page load faster"
+        print(f"note: no thumbnails without Pillow; {words}", file=sys.stderr)
+    made = f", {report.made:,} thumbnails made" if report.made else ""
+    print(f"{report.requests:,} requests{made}")
+    print(f"open {report.page}")
