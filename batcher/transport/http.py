@@ -99,11 +99,7 @@ class HttpTransport:
         trace.on_request_headers_sent.append(_note_sent)
         self._session = await self._resources.enter_async_context(
             aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0,
-                    keepalive_timeout=IDLE_SECONDS,
-                    socket_factory=_socket,
-                ),
+                connector=connector(),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS),
                 trace_configs=[trace],
@@ -278,6 +274,13 @@ class _Exchange:
         for partial in self.partials.values():
             await partial.discard()
         self.partials.clear()
+
+
+def connector() -> aiohttp.TCPConnector:
+    """Make what opens connections: no limit of its own, short reuse, live sockets."""
+    return aiohttp.TCPConnector(
+        limit=0, keepalive_timeout=IDLE_SECONDS, socket_factory=_socket
+    )
 
 
 async def _note_sent(

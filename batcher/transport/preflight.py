@@ -1,0 +1,126 @@
+"""Asks a gateway, for free, whether it has the model and how much money is left.
+
+Both answers are hints: a gateway that gives none, or a strange one, is not at fault.
+Sources: OpenAI's `GET /models`; new-api's `GET /api/usage/token/`, whose unlimited keys
+make `total_available` meaningless and whose unit is 1/500,000 USD by default.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from batcher.transport.http import connector
+from batcher.transport.message import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batcher.config import Secret
+
+SECONDS = 10.0
+LARGEST_ANSWER = 4 << 20
+UNITS_PER_USD = 500_000
+
+
+class Preflight(msgspec.Struct, frozen=True, kw_only=True):
+    """What a gateway says before a run.
+
+    Attributes:
+        is_reached: It answered at all.
+        refusal: Why it takes no requests with this key, in its own words.
+        models: The models this key may use; None when it does not say.
+        balance_usd: What is left on this key; None when it does not say, or it has no
+            limit.
+    """
+
+    is_reached: bool = False
+    refusal: str | None = None
+    models: frozenset[str] | None = None
+    balance_usd: Decimal | None = None
+
+    def remarks(self, model: str, estimate: Decimal | None) -> list[str]:
+        """Say what the user should know before sending."""
+        found = []
+        if self.refusal is not None:
+            found.append(f"the gateway refuses the key: {self.refusal}")
+        if self.models is not None and model not in self.models:
+            listed = ", ".join(sorted(m for m in self.models if "image" in m)[:5])
+            words = f"the gateway does not list the model {model!r}"
+            found.append(f"{words}; it has {listed}" if listed else words)
+        if self.balance_usd is not None and (estimate or 0) > self.balance_usd:
+            found.append(
+                f"${self.balance_usd:,.2f} is left on this key, and this may cost"
+                f" ${estimate:,.2f}"
+            )
+        return found
+
+
+async def preflight(base_url: str, key: Secret) -> Preflight:
+    """Ask; never raises for what a gateway or a network does."""
+    headers = {
+        "Authorization": f"Bearer {key.reveal()}",
+        "Accept": "application/json",
+        "Accept-Language": "en",
+    }
+    async with aiohttp.ClientSession(
+        connector=connector(),
+        headers=headers,
+        timeout=aiohttp.ClientTimeout(total=SECONDS),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    ) as session:
+        parts = urlsplit(base_url)
+        usage_url = f"{parts.scheme}://{parts.netloc}/api/usage/token/"
+        (status, models), (_, usage) = await asyncio.gather(
+            _get(session, f"{base_url}/models"), _get(session, usage_url)
+        )
+    return Preflight(
+        is_reached=status is not None,
+        refusal=_refusal(models, key) if status in (401, 403) else None,
+        models=_models(models),
+        balance_usd=_balance(usage),
+    )
+
+
+async def _get(
+    session: aiohttp.ClientSession, url: str
+) -> tuple[int | None, dict[str, object]]:
+    """Fetch a JSON object; an empty one for anything else."""
+    try:
+        async with session.get(url, allow_redirects=False) as response:
+            body = await response.content.read(LARGEST_ANSWER)
+            value = msgspec.json.decode(body)
+    except (aiohttp.ClientError, OSError):
+        return None, {}
+    except msgspec.DecodeError:
+        return response.status, {}
+    return response.status, value if isinstance(value, dict) else {}
+
+
+def _models(answer: Mapping[str, object]) -> frozenset[str] | None:
+    listed = answer.get("data")
+    if not isinstance(listed, list):
+        return None
+    ids = (entry.get("id") for entry in listed if isinstance(entry, dict))
+    return frozenset(id_ for id_ in ids if isinstance(id_, str)) or None
+
+
+def _balance(answer: Mapping[str, object]) -> Decimal | None:
+    usage = answer.get("data")
+    if not isinstance(usage, dict) or usage.get("unlimited_quota"):
+        return None
+    units = usage.get("total_available")
+    if isinstance(units, bool) or not isinstance(units, int):
+        return None
+    return Decimal(units) / UNITS_PER_USD
+
+
+def _refusal(answer: Mapping[str, object], key: Secret) -> str:
+    error = answer.get("error")
+    told = error.get("message") if isinstance(error, dict) else answer.get("message")
+    return clean(str(told or "no reason given"), secrets=(key.reveal(),))
