@@ -84,11 +84,13 @@ def read_options(parsed: argparse.Namespace) -> Options:
     )
 
 
-def make_job(parsed: argparse.Namespace) -> Job:
-    """Plan what the flags ask for."""
-    from batcher.job import Job  # noqa: PLC0415 - `--help` does without it
+def make_job(parsed: argparse.Namespace, **changes: object) -> Job:
+    """Plan what the flags ask for, some options changed."""
+    from msgspec.structs import replace  # noqa: PLC0415 - `--help` does without it
 
-    return Job(read_options(parsed), os.environ)
+    from batcher.job import Job  # noqa: PLC0415
+
+    return Job(replace(read_options(parsed), **changes), os.environ)
 
 
 def _fields(pairs: list[str]) -> dict[str, object]:

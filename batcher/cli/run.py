@@ -10,57 +10,152 @@ from typing import TYPE_CHECKING
 
 from batcher.cli.options import add_shared, make_job
 from batcher.cli.rehearsal import add_rehearsal, read_rehearsal
+from batcher.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
 
-    from batcher.cli.progress import Display
     from batcher.job import Job
     from batcher.models import Summary
     from batcher.sandbox import SandboxOptions
 
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+STOPPED = 3
+"""Exit code of a run that stopped early and can go on (DESIGN §3)."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     add_shared(parser)
-    parser.add_argument("--json", action="store_true", help="the summary as JSON")
-    parser.add_argument("--quiet", action="store_true", help="only what goes wrong")
-    parser.add_argument("--log-format", choices=("text", "json"), help="no panel")
+    show = parser.add_argument_group("what to show and tell")
+    show.add_argument("--json", action="store_true", help="the summary as JSON")
+    show.add_argument("--quiet", action="store_true", help="only what goes wrong")
+    show.add_argument("--log-format", choices=("text", "json"), help="no panel")
+    show.add_argument("--on-end", metavar="COMMAND", help="gets the summary on stdin")
+    show.add_argument("--webhook", metavar="URL", help="gets the summary as a POST")
+    first = parser.add_argument_group("before everything")
+    first.add_argument(
+        "--check",
+        action="store_true",
+        help="ask the gateway for model and balance; stop",
+    )
+    first.add_argument(
+        "--canary", type=int, metavar="K", help="do K first, and ask before the rest"
+    )
+    first.add_argument("--yes", action="store_true", help="go on after the canary")
     add_rehearsal(parser)
 
 
 def execute(parsed: argparse.Namespace) -> int:
     """Run, show progress on standard error, print the summary."""
-    from batcher.cli.encode import print_json  # noqa: PLC0415 - `--help` does without
-    from batcher.cli.progress import make_display  # noqa: PLC0415
-    from batcher.cli.words import summary_lines  # noqa: PLC0415
+    from batcher.notice import checked_webhook  # noqa: PLC0415 - `--help` without
 
+    if parsed.webhook is not None:
+        checked_webhook(parsed.webhook)
     job = make_job(parsed)
+    _warn(job)
+    if parsed.check:
+        return _check(job)
+    if parsed.canary is not None:
+        stopped = _canary(job, parsed)
+        if stopped is not None:
+            return _tell(stopped, parsed)
+        job = make_job(parsed)
+    return _tell(_run(job, parsed), parsed)
+
+
+def _warn(job: Job) -> None:
     for remark in job.remarks:
         print(f"warning: {remark}", file=sys.stderr)
     for number in job.reading.damaged:
         print(f"warning: line {number} of the ledger is damaged", file=sys.stderr)
+
+
+def _check(job: Job) -> int:
+    """Ask the gateway, for free, whether the run could go well."""
+    from batcher.job import require_endpoint  # noqa: PLC0415 - `--help` without
+    from batcher.transport.preflight import preflight  # noqa: PLC0415
+
+    endpoint = require_endpoint(job)
+    key = endpoint.key(job.environment)
+    found = asyncio.run(preflight(endpoint.base_url, key))
+    if not found.is_reached:
+        print(f"no answer from {endpoint.base_url}/models")
+        return STOPPED
+    remarks = found.remarks(endpoint.model, job.plan.worst_usd)
+    print("\n".join(remarks or [f"{endpoint.name} is ready"]))
+    return STOPPED if remarks else 0
+
+
+def _canary(job: Job, parsed: argparse.Namespace) -> Summary | None:
+    """Do the first few; give their summary if that is to be all."""
+    from batcher.cli.canary import agrees, canary_lines  # noqa: PLC0415
+    from batcher.cli.options import read_options  # noqa: PLC0415
+
+    if parsed.canary < 1:
+        raise UsageError(f"--canary: must be 1 or more, got {parsed.canary!r}")
+    options = read_options(parsed)
+    few = min(parsed.canary, options.first or parsed.canary)
+    before = job.reading.standings.spent
+    canary = _run(make_job(parsed, first=few), parsed)
+    print("\n".join(canary_lines(canary, job.plan, before)), file=sys.stderr)
+    if canary.stopped is None and (parsed.yes or agrees()):
+        return None
+    return _not_agreed(canary, job.plan.total)
+
+
+def _not_agreed(canary: Summary, total: int) -> Summary:
+    """Make of the canary's summary that of the whole run, stopped after it."""
+    from msgspec.structs import replace  # noqa: PLC0415 - `--help` without
+
+    if canary.stopped is not None:
+        return canary
+    words = "nobody agreed to go on after the canary; --yes does"
+    return replace(
+        canary,
+        total=total,
+        pending=canary.pending + total - canary.total,
+        exit_code=STOPPED,
+        stopped={"class": "canary", "message": words},
+    )
+
+
+def _run(job: Job, parsed: argparse.Namespace) -> Summary:
+    from batcher.cli.progress import make_display  # noqa: PLC0415 - `--help` without
+
     display = make_display(sys.stderr, quiet=parsed.quiet, log_format=parsed.log_format)
-    summary = asyncio.run(_run(job, display, read_rehearsal(parsed)))
+
+    async def run(sandbox: SandboxOptions) -> Summary:
+        from batcher.runner import Control, execute  # noqa: PLC0415
+
+        control = Control()
+        loop = asyncio.get_running_loop()
+        for number, code in SIGNALS.items():
+            loop.add_signal_handler(number, control.interrupt, code)
+        try:
+            return await execute(job, display, control=control, sandbox=sandbox)
+        finally:
+            display.close()
+
+    return asyncio.run(run(read_rehearsal(parsed)))
+
+
+def _tell(summary: Summary, parsed: argparse.Namespace) -> int:
+    """Print the summary, and pass it on to whom the user named."""
+    from batcher.cli.encode import print_json  # noqa: PLC0415 - `--help` without
+    from batcher.cli.words import summary_lines  # noqa: PLC0415
+    from batcher.notice import post_webhook, run_command  # noqa: PLC0415
+
     if parsed.json:
         print_json(summary)
     else:
         go_on = shlex.join(["batcher", *sys.argv[1:]])
-        print("\n".join(summary_lines(summary, go_on)))
+        print("\n".join(summary_lines(summary, go_on)), flush=True)
+    troubles = []
+    if parsed.on_end is not None:
+        troubles.append(run_command(parsed.on_end, summary))
+    if parsed.webhook is not None:
+        troubles.append(post_webhook(parsed.webhook, summary))
+    for trouble in filter(None, troubles):
+        print(f"warning: {trouble}", file=sys.stderr)
     return summary.exit_code
-
-
-async def _run(job: Job, display: Display, sandbox: SandboxOptions) -> Summary:
-    """Run with both signals turned into interruptions."""
-    from batcher.runner import Control, execute  # noqa: PLC0415 - `--help` does without
-
-    control = Control()
-    loop = asyncio.get_running_loop()
-    for number, code in SIGNALS.items():
-        loop.add_signal_handler(number, control.interrupt, code)
-    try:
-        return await execute(job, display, control=control, sandbox=sandbox)
-    finally:
-        display.close()
