@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     first.add_argument(
         "--check",
         action="store_true",
-        help="ask the gateway for model and balance; stop",
+        help="ask the gateway for model and balance",
     )
     first.add_argument(
         "--canary", type=int, metavar="K", help="do K first, and ask before the rest"
@@ -149,7 +149,8 @@ def _tell(summary: Summary, parsed: argparse.Namespace) -> int:
     if parsed.json:
         print_json(summary)
     else:
-        go_on = shlex.join(["batcher", *sys.argv[1:]])
+        agreed = ["--yes"] if parsed.canary is not None and not parsed.yes else []
+        go_on = shlex.join(["batcher", *sys.argv[1:], *agreed])
         print("\n".join(summary_lines(summary, go_on)), flush=True)
     troubles = []
     if parsed.on_end is not None:
