@@ -31,8 +31,18 @@ from batcher.ledger import FILE_NAME, ImageLine, Reading, names_of, read_ledger
 from batcher.manifest import Expansion, Manifest, Problems, read_manifest
 from batcher.manifest.field import FIELDS, suggestion
 from batcher.manifest.output import collision_key
-from batcher.plan import RETRY_WORDS, Choice, Plan, Survey, changed_names, key_of
+from batcher.plan import (
+    RETRY_WORDS,
+    Choice,
+    Plan,
+    Survey,
+    key_of,
+    taken_names,
+    was_bought,
+)
+from batcher.record import request_fields
 from batcher.selection import Selection, parse_sample, parse_shard
+from batcher.where import parse
 
 if TYPE_CHECKING:
     from batcher.models import Request
@@ -50,6 +60,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         base_url: An ad hoc URL to send to.
         settings: What beats the manifest's and the endpoint's settings.
         retry: Which ended requests to send again, words of `--retry`.
+        where: Only requests that an expression selects, see `batcher.where`.
         first: Only so many requests from the start.
         sample: Only so many, or a percentage of them, drawn by `seed`.
         seed: What decides the drawing.
@@ -65,6 +76,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str | None = None
     settings: Mapping[str, object] = {}
     retry: tuple[str, ...] = ()
+    where: str | None = None
     first: int | None = None
     sample: str | None = None
     seed: int = 0
@@ -94,6 +106,8 @@ class Job:
         self.options = options
         self.environment = environment
         _check_options(options)
+        self._where = parse(options.where) if options.where is not None else None
+        self._is_chosen: dict[int, bool] = {}
         manifests = _read_manifests(options.manifests)
         self.remarks = [remark for m in manifests for _, remark in m.remarks]
         config = read_config(environment)
@@ -114,7 +128,22 @@ class Job:
 
     def requests(self) -> Iterator[Request]:
         """Walk what is asked for in this run, each request once."""
-        return self._selection.choose(self._unique(), self._in_shard)
+        asked = filter(self._is_asked, self._unique())
+        return self._selection.choose(asked, self._in_shard)
+
+    def _is_asked(self, request: Request) -> bool:
+        """Tell whether `--where` selects a request, as it stood when first seen.
+
+        Later it may stand elsewhere, and `--first` would then mean others.
+        """
+        if self._where is None:
+            return True
+        key = key_of(request.id)
+        if key not in self._is_chosen:
+            standing = self.reading.standings.get(request.id)
+            fields = request_fields(request, standing)
+            self._is_chosen[key] = self._where.matches(fields)
+        return self._is_chosen[key]
 
     def _unique(self) -> Iterator[Request]:
         seen: set[int] = set()
@@ -153,25 +182,39 @@ class Job:
         self.count = survey.count
         orphans = survey.orphans()
         self._check_owner(orphans)
-        names = names_of(self.folder, orphans) if orphans else {}
-        changed = changed_names(self.expansion, standings, names) if names else ()
-        replaced = sum(name in changed for name in names.values())
-        plan = survey.finish(changed=len(changed), orphaned=len(orphans) - replaced)
+        changed, orphaned = self._compare(orphans) if orphans else (0, 0)
+        plan = survey.finish(changed=changed, orphaned=orphaned)
         remarks = Counter(c for m in self.expansion.manifests for c, _ in m.remarks)
         warnings = dict(sorted((remarks + Counter(plan.warnings)).items()))
         return msgspec.structs.replace(plan, warnings=warnings)
+
+    def _compare(self, orphans: frozenset[str]) -> tuple[int, int]:
+        """Count the requests that replace bought ones, and the bought ones left over.
+
+        Args:
+            orphans: Ids that are in the ledger and no longer in the manifest.
+        """
+        standings = self.reading.standings
+        bought = frozenset(id_ for id_ in orphans if was_bought(standings.get(id_)))
+        names = names_of(self.folder, bought) if bought else {}
+        taken = taken_names(self.expansion, names) if names else frozenset()
+        changed = sum(
+            request.name in taken and standings.get(request.id) is None
+            for request in (self.requests() if taken else ())
+        )
+        return changed, sum(names.get(id_) not in taken for id_ in bought)
 
     def _surveyed(self, survey: Survey, problems: Problems) -> Iterator[Request]:
         """Check every request of the manifest, and give those that are selected."""
         if self._selection.is_sampled:
             for request in self.expansion.checked(problems):
-                in_shard = self._selection.has_shard(request)
-                self._in_shard += survey.add(request) and in_shard
+                is_in = self._selection.has_shard(request) and self._is_asked(request)
+                self._in_shard += survey.add(request) and is_in
             if not problems.total:
                 yield from self.requests()
             return
         unique = (r for r in self.expansion.checked(problems) if survey.add(r))
-        yield from self._selection.choose(unique, 0)
+        yield from self._selection.choose(filter(self._is_asked, unique), 0)
         for _ in unique:
             pass
 
@@ -200,9 +243,14 @@ class Job:
                 yield request
 
     def _check_owner(self, orphans: frozenset[str]) -> None:
-        """Refuse a folder whose ledger is another manifest's."""
+        """Refuse a folder whose ledger is another manifest's, or another program's."""
         standings = self.reading.standings
         run = standings.run
+        if self.reading.damaged and run is None and not len(standings):
+            raise UsageError(
+                f"{str(self.folder / FILE_NAME)!r} is no ledger that batcher can read;"
+                " choose another --out"
+            )
         if run is None or not len(standings) or len(orphans) < len(standings):
             return
         recorded = {Path(m.get("path", "")).name for m in run.manifests}

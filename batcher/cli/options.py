@@ -42,6 +42,11 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
         metavar="WORDS",
         help="failed, rejected, unknown, all or none; several with commas",
     )
+    what.add_argument(
+        "--where",
+        metavar="EXPR",
+        help="such as 'city=Tokyo and status=failed'; status is new where never sent",
+    )
     what.add_argument("--first", type=int, metavar="N", help="only the first N")
     what.add_argument("--sample", metavar="N|P%", help="only N, or P in a hundred")
     what.add_argument("--seed", type=int, default=0, help="what decides --sample")
@@ -74,6 +79,7 @@ def read_options(parsed: argparse.Namespace) -> Options:
         base_url=parsed.base_url,
         settings={k: v for k, v in given.items() if v is not None},
         retry=tuple(retry),
+        where=parsed.where,
         first=parsed.first,
         sample=parsed.sample,
         seed=parsed.seed,

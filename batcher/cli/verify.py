@@ -1,0 +1,129 @@
+"""`batcher verify`: are the images still what was kept?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from batcher.cli.encode import print_json
+from batcher.cli.folder import check_folder, read_folder
+from batcher.cli.table import safe
+from batcher.errors import UsageError
+from batcher.ledger import lock_folder
+from batcher.record import read_records
+from batcher.verify import Mark, check_images, delete_orphans, find_orphans, put_back
+from batcher.where import parse
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from batcher.ledger import Reading
+    from batcher.record import Record
+    from batcher.verify import Finding
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("folder", metavar="DIR")
+    parser.add_argument("--deep", action="store_true", help="read and hash every file")
+    parser.add_argument(
+        "--where", metavar="EXPR", help="only images of these requests, no orphans"
+    )
+    parser.add_argument("--all", action="store_true", help="print what matches, too")
+    parser.add_argument("--json", action="store_true", help="counts and findings")
+    parser.add_argument(
+        "--requeue",
+        action="store_true",
+        help="let the next run make corrupt and missing images again",
+    )
+    parser.add_argument(
+        "--delete-orphans",
+        action="store_true",
+        help="delete image files that the ledger does not name",
+    )
+
+
+def execute(parsed: argparse.Namespace) -> int:
+    """Check, print what was found, then do what was asked; 1 if anything was found."""
+    folder = Path(parsed.folder)
+    check_folder(folder)
+    with ExitStack() as resources:
+        if parsed.requeue or parsed.delete_orphans:
+            resources.callback(lock_folder(folder).release)
+        reading = read_folder(folder)
+        _check_deletion(parsed, reading)
+        counts: Counter[Mark] = Counter()
+        shown: list[Finding] = []
+        for finding in _findings(folder, reading, parsed):
+            counts[finding.mark] += 1
+            if finding.mark is not Mark.MATCH or parsed.all:
+                shown.append(finding)
+                if not parsed.json:
+                    print(_line(finding))
+        done = {}
+        if parsed.requeue:
+            done["requeued"] = put_back(folder, reading, shown)
+        if parsed.delete_orphans:
+            done["deleted"] = delete_orphans(folder, shown)
+    _conclude(counts, done, shown if parsed.json else None)
+    return int(counts.total() > counts[Mark.MATCH])
+
+
+def _check_deletion(parsed: argparse.Namespace, reading: Reading) -> None:
+    """Refuse to delete where an orphan cannot be told; raises `UsageError`."""
+    if parsed.delete_orphans and parsed.where is not None:
+        raise UsageError("--delete-orphans looks at all files; leave --where out")
+    if parsed.delete_orphans and reading.damaged:
+        raise UsageError(
+            "a damaged line of the ledger may name what looks like an orphan;"
+            " look yourself before you delete"
+        )
+
+
+def _findings(
+    folder: Path, reading: Reading, parsed: argparse.Namespace
+) -> Iterator[Finding]:
+    records = read_records(folder, reading.standings)
+    if parsed.where is not None:
+        records = _selected(records, parsed.where)
+    images = check_images(folder, records, is_deep=parsed.deep)
+    return images if parsed.where is not None else chain(images, find_orphans(folder))
+
+
+def _selected(records: Iterator[Record], where: str) -> Iterator[Record]:
+    expression = parse(where)
+    now = datetime.now(UTC)
+    return (record for record in records if expression.matches(record.fields(now)))
+
+
+def _line(finding: Finding) -> str:
+    words = f"  {safe(finding.message)}" if finding.message else ""
+    return f"{finding.mark} {safe(finding.path)}{words}"
+
+
+def _conclude(
+    counts: Counter[Mark], done: dict[str, int], findings: list[Finding] | None
+) -> None:
+    numbers = {mark.name.lower(): counts[mark] for mark in Mark}
+    if findings is not None:
+        print_json({**numbers, **done, "findings": [*map(_encodable, findings)]})
+        return
+    words = (f"{mark} {counts[mark]:,} {mark.name.lower()}" for mark in Mark)
+    print("   ".join(words))
+    if "requeued" in done:
+        print(f"{done['requeued']:,} requests put back: the next run buys them again")
+    if "deleted" in done:
+        print(f"{done['deleted']:,} orphans deleted")
+
+
+def _encodable(finding: Finding) -> Finding:
+    """Replace in a file's name what is no UTF-8."""
+    path = finding.path.encode(errors="replace").decode()
+    return msgspec.structs.replace(finding, path=path)

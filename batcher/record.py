@@ -1,0 +1,148 @@
+"""What is known of one request, as flat fields to select and list by.
+
+From the ledger, or from a manifest before anything is sent; the clock is a parameter.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from batcher.ledger import Standing, Standings, read_results
+from batcher.ledger.event import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from batcher.models import Request
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that a ledger names.
+
+    Attributes:
+        id: The request's id.
+        result: How it ended last; None when it never did.
+        standing: Where it stands, which may be later than its result: it was sent
+            again, or put back. None when the result came after the ledger was read.
+    """
+
+    id: str
+    result: Result | None = None
+    standing: Standing | None = None
+
+    @property
+    def status(self) -> str:
+        """Where it stands: a `State` of the ledger."""
+        if self.standing is not None:
+            return self.standing.state.value
+        return self.result.status.value if self.result else "new"
+
+    def fields(self, now: datetime) -> dict[str, object]:
+        """Give its fields by name, those that are known.
+
+        Args:
+            now: What `since`, the seconds since it ended, is counted to.
+        """
+        fields: dict[str, object] = {"id": self.id}
+        if self.result is not None:
+            fields |= result_fields(self.result, now)
+        if self.standing is not None:
+            fields |= standing_fields(self.standing)
+        return fields
+
+    def line(self) -> dict[str, object]:
+        """Give the whole result line, with the status where it stands now."""
+        if self.result is None:
+            known = standing_fields(self.standing)
+            return {"id": self.id, **known}
+        line = msgspec.to_builtins(self.result, builtin_types=(Decimal,))
+        return {**line, "status": self.status}
+
+
+def read_records(folder: Path, standings: Standings) -> Iterator[Record]:
+    """Walk every request of a run directory: those that ended, then the others.
+
+    Args:
+        folder: The run directory.
+        standings: What was read of its ledger.
+
+    Raises:
+        StoreError: The ledger cannot be read.
+    """
+    ended: set[int] = set()
+    for result in read_results(folder):
+        # A number per request, not its id: a ledger may name a million.
+        ended.add(hash(result.id))
+        yield Record(id=result.id, result=result, standing=standings.get(result.id))
+    for id_ in standings:
+        if hash(id_) not in ended:
+            yield Record(id=id_, standing=standings.get(id_))
+
+
+def result_fields(result: Result, now: datetime) -> dict[str, object]:
+    """Give the fields of a result line.
+
+    Fields of the request come by their own names, those of its images as tuples.
+    """
+    error = result.error
+    images = result.images
+    return {
+        **result.request,
+        "vars": result.vars,
+        "usage": result.usage,
+        "id": result.id,
+        "name": result.name,
+        "status": result.status.value,
+        "attempts": result.attempts,
+        "at": result.at.isoformat().replace("+00:00", "Z"),
+        "since": (now - result.at).total_seconds(),
+        "cost": result.cost_usd,
+        "cost_usd": result.cost_usd,
+        "maybe_billed_usd": result.maybe_billed_usd,
+        "latency": result.latency,
+        "request_id": result.request_id,
+        "warnings": result.warnings,
+        "class": error.error_class if error else None,
+        "code": error.code if error else None,
+        "message": error.message if error else None,
+        "path": tuple(image.path for image in images),
+        "format": tuple(image.format for image in images),
+        "width": tuple(image.width for image in images),
+        "height": tuple(image.height for image in images),
+        "bytes": tuple(image.bytes for image in images),
+        "sha256": tuple(image.sha256 for image in images),
+    }
+
+
+def request_fields(request: Request, standing: Standing | None) -> dict[str, object]:
+    """Give the fields of a manifest's request, before it is sent.
+
+    Args:
+        request: The request; of its reference images the digests are given.
+        standing: What the ledger says of it; without it, it is `new`.
+    """
+    return {
+        **request.described(),
+        "vars": request.vars,
+        "id": request.id,
+        "name": request.name,
+        "output": request.output,
+        **standing_fields(standing),
+    }
+
+
+def standing_fields(standing: Standing | None) -> dict[str, object]:
+    """Give the fields that say where a request stands."""
+    if standing is None:
+        return {"status": "new", "attempts": 0}
+    return {
+        "status": standing.state.value,
+        "attempts": standing.attempts,
+        "class": standing.error_class,
+        "warnings": standing.warnings,
+    }
