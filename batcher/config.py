@@ -6,9 +6,11 @@ the endpoint's. A manifest names an endpoint and never holds a URL or a key.
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Literal, get_type_hints
 from urllib.parse import urlsplit, urlunsplit
@@ -16,10 +18,17 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from batcher.errors import UsageError
+from batcher.models import ErrorClass
 from batcher.pricing import Price
 
 DEFAULT_MODEL = "gpt-image-2-pro"
 SANDBOX = "sandbox"
+
+LARGEST_NUMBER = 10**9
+"""Of any setting; what is larger is a slip of the hand."""
+
+_FILE_KEYS = ("default_endpoint", "endpoints")
+_PROFILE_KEYS = ("base_url", "key_env", "model", "prices")
 
 
 class Secret:
@@ -38,10 +47,7 @@ class Secret:
         return "Secret(***)"
 
 
-Positive = msgspec.Meta(gt=0)
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How a run goes about its work.
 
     Attributes:
@@ -157,14 +163,19 @@ def read_config(environment: Mapping[str, str]) -> Config:
     default: str | None = None
     for path in _config_paths(environment):
         content = _read_toml(path)
-        default = _text(content, "default_endpoint", path) or default
+        for key in content:
+            _check_known(key, _FILE_KEYS, f"{path}: unknown key")
+        default = _text(content, "default_endpoint", f"{path}") or default
         profiles = content.get("endpoints", {})
-        for unknown in content.keys() - {"default_endpoint", "endpoints"}:
-            raise UsageError(f"{path}: unknown key {unknown!r}")
         if not isinstance(profiles, dict):
             raise UsageError(f"{path}: expected [endpoints.NAME] tables")
         for name, profile in profiles.items():
-            endpoints[name] = _read_endpoint(name, profile, path)
+            where = f"{path}: endpoints.{name}"
+            if not isinstance(profile, dict):
+                raise UsageError(f"{where}: expected a table")
+            endpoints[name] = _read_endpoint(
+                name, profile, below=endpoints.get(name), where=where
+            )
     return Config(endpoints=endpoints, default_endpoint=default)
 
 
@@ -217,14 +228,15 @@ def checked_base_url(url: str, where: str) -> str:
     """
     try:
         parts = urlsplit(url.strip())
+        has_key = bool(parts.username or parts.password or parts.query)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname)
         _ = parts.port
     except ValueError:
-        usable = False
-    if not usable:
-        raise UsageError(f"{where}: expected http(s)://host/v1, got {url!r}")
-    if parts.username or parts.password:
+        usable = has_key = False
+    if has_key:
         raise UsageError(f"{where}: a key goes into an environment variable, not here")
+    if not usable or parts.fragment or any(mark in url.strip() for mark in " \t\n\\"):
+        raise UsageError(f"{where}: expected http(s)://host/v1, got {url!r}")
     path = parts.path.rstrip("/").removesuffix("/images/generations")
     return urlunsplit((parts.scheme, parts.netloc, path or "/v1", "", ""))
 
@@ -246,12 +258,9 @@ def merge_settings(layers: Iterable[tuple[str, Mapping[str, object]]]) -> Settin
 
 
 def checked_setting(name: str, value: object, where: str) -> object:
-    """Check one setting; raises `UsageError`."""
+    """Check one setting; text is read as what it says. Raises `UsageError`."""
     kinds = setting_types()
-    if name not in kinds:
-        raise UsageError(
-            f"{where}: unknown setting {name!r}; known: {', '.join(kinds)}"
-        )
+    _check_known(name, kinds, f"{where}: unknown setting")
     if value is None:
         return getattr(Settings(), name)
     try:
@@ -260,16 +269,14 @@ def checked_setting(name: str, value: object, where: str) -> object:
         words = str(error)[:1].lower() + str(error)[1:]
         raise UsageError(f"{where}: {name}: {words}, got {value!r}") from error
     if isinstance(fitted, int | float | Decimal) and not isinstance(fitted, bool):
-        least = 0 if name == "max_spend" else 0.001
-        if not least <= fitted < float("inf"):
-            raise UsageError(f"{where}: {name}: must be above 0, got {value!r}")
+        _check_number(name, fitted, where)
     if isinstance(fitted, dict):
         _check_retry(fitted, where)
     return fitted
 
 
 def settings_from(environment: Mapping[str, str]) -> dict[str, object]:
-    """Collect settings from `BATCHER_…` variables."""
+    """Collect settings from `BATCHER_…` variables; `retry` is a table and has none."""
     found: dict[str, object] = {}
     for name in setting_types():
         value = environment.get(f"BATCHER_{name.upper()}", "").strip()
@@ -278,20 +285,37 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, object]:
     return found
 
 
-def _check_retry(policy: Mapping[str, int], where: str) -> None:
-    from batcher.models import ErrorClass  # noqa: PLC0415 - keeps names together
+@cache
+def setting_types() -> Mapping[str, object]:
+    """Give the type of each setting, by name."""
+    return get_type_hints(Settings)
 
+
+def _check_number(name: str, value: float | Decimal, where: str) -> None:
+    least = 0 if name == "max_spend" else 0.001
+    # Asked first: a Decimal that is no number cannot be compared.
+    is_number = value.is_finite() if isinstance(value, Decimal) else True
+    if not is_number or not least <= value <= LARGEST_NUMBER:
+        wanted = "0 or more" if name == "max_spend" else "above 0"
+        raise UsageError(
+            f"{where}: {name}: must be {wanted}, at most {LARGEST_NUMBER:,}, got"
+            f" {str(value)!r}"
+        )
+
+
+def _check_retry(policy: Mapping[str, int], where: str) -> None:
     for name, attempts in policy.items():
-        if name not in set(ErrorClass):
-            known = ", ".join(ErrorClass)
-            raise UsageError(f"{where}: retry: no class {name!r}; known: {known}")
+        _check_known(name, tuple(ErrorClass), f"{where}: retry: unknown class")
         if attempts < 1:
             raise UsageError(f"{where}: retry.{name}: must be 1 or more: {attempts!r}")
 
 
-def setting_types() -> dict[str, object]:
-    """Give every setting's name and type."""
-    return get_type_hints(Settings, globals() | {"Literal": Literal})
+def _check_known(name: str, known: Iterable[str], words: str) -> None:
+    names = [str(each) for each in known]
+    if name not in names:
+        near = difflib.get_close_matches(name.lower().replace("-", "_"), names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+        raise UsageError(f"{words} {name!r}; {hint}")
 
 
 def _config_paths(environment: Mapping[str, str]) -> list[Path]:
@@ -309,30 +333,29 @@ def _read_toml(path: Path) -> dict[str, object]:
         raise UsageError(f"{path}: {error}") from error
 
 
-def _read_endpoint(name: str, profile: object, path: Path) -> Endpoint:
-    where = f"{path}: endpoints.{name}"
-    if not isinstance(profile, dict):
-        raise UsageError(f"{where}: expected a table")
-    known = {"base_url", "key_env", "model", "prices"}
-    built_in = BUILT_IN.get(name)
-    if "base_url" not in profile and built_in is None:
-        raise UsageError(f"{where}: base_url is missing")
+def _read_endpoint(
+    name: str, profile: Mapping[str, object], *, below: Endpoint | None, where: str
+) -> Endpoint:
+    """Read a profile over the one of its name that a farther file or batcher has."""
     if "key" in profile or "api_key" in profile:
         raise UsageError(f"{where}: a key goes into a variable, named by key_env")
-    url = _text(profile, "base_url", path) or (built_in.base_url if built_in else "")
-    variable = _text(profile, "key_env", path)
-    if variable is None:
-        variable = built_in.key_variable if built_in else "BATCHER_API_KEY"
-    settings = {k: v for k, v in profile.items() if k not in known}
-    merge_settings([(where, settings)])
-    return Endpoint(
-        name=name,
-        base_url=checked_base_url(url, where),
-        key_variable=variable,
-        model=_text(profile, "model", path) or DEFAULT_MODEL,
-        settings=settings,
-        prices=_read_prices(profile.get("prices", []), where),
-    )
+    for key in profile:
+        _check_known(key, (*_PROFILE_KEYS, *setting_types()), f"{where}: unknown key")
+    url = _text(profile, "base_url", where)
+    if url is None and below is None:
+        raise UsageError(f"{where}: base_url is missing")
+    own = {k: v for k, v in profile.items() if k not in _PROFILE_KEYS}
+    merge_settings([(where, own)])
+    changes: dict[str, object] = {
+        "base_url": checked_base_url(url, f"{where}.base_url") if url else None,
+        "key_variable": _text(profile, "key_env", where),
+        "model": _text(profile, "model", where),
+        "prices": _read_prices(profile.get("prices", []), where) or None,
+        "settings": {**(below.settings if below else {}), **own},
+    }
+    base = below or Endpoint(name=name, base_url="", key_variable="BATCHER_API_KEY")
+    given = {key: value for key, value in changes.items() if value is not None}
+    return msgspec.structs.replace(base, **given)
 
 
 def _read_prices(prices: object, where: str) -> tuple[Price, ...]:
@@ -345,8 +368,8 @@ def _read_prices(prices: object, where: str) -> tuple[Price, ...]:
         raise UsageError(f"{where}: prices: {error}") from error
 
 
-def _text(content: Mapping[str, object], key: str, path: Path) -> str | None:
+def _text(content: Mapping[str, object], key: str, where: str) -> str | None:
     value = content.get(key)
-    if value is not None and not isinstance(value, str):
-        raise UsageError(f"{path}: {key}: expected text, got {value!r}")
+    if value is not None and (not isinstance(value, str) or not value.strip()):
+        raise UsageError(f"{where}: {key}: expected text, got {value!r}")
     return value

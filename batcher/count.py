@@ -19,9 +19,18 @@ _HAS_ERROR = frozenset({State.FAILED, State.REJECTED, State.UNKNOWN})
 
 
 class Count:
-    """The requests of a run by state, their images, errors and warnings."""
+    """The requests of a run by state, their images, errors and warnings.
+
+    Attributes:
+        states: Requests by where they stand.
+        errors: Requests that ended badly, by class of their last error.
+        warnings: Kept requests by warning code.
+        images: Files kept.
+        is_priced: Something has a price, even if the ledger names none yet.
+    """
 
     def __init__(self) -> None:
+        self.is_priced = False
         self.states: Counter[State] = Counter()
         self.errors: Counter[str] = Counter()
         self.warnings: Counter[str] = Counter()
@@ -66,7 +75,7 @@ class Count:
         unknown = sum(self.states[state] for state in _UNKNOWN)
         succeeded = self.states[State.SUCCEEDED]
         failed, rejected = self.states[State.FAILED], self.states[State.REJECTED]
-        priced = standings.is_priced
+        priced = self.is_priced or standings.is_priced
         return Summary(
             total=total,
             succeeded=succeeded,

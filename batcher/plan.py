@@ -101,7 +101,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         rejected: The gateway would not make them.
         unknown: Sent, outcome not known, or paid and not yet fetched.
         changed: Bought before under the same name with other content.
-        orphaned: In the ledger, and no longer in the manifest.
+        orphaned: Bought before, and no longer in the manifest, not even by name.
         duplicates: Rows that repeat another one and are bought once.
         images: Images this run will ask for.
         estimated_usd: What they will cost, None when nothing has a price.
@@ -145,9 +145,16 @@ def kind_of(standing: Standing | None) -> Kind:
     return Kind.NEW if standing is None else _KINDS[standing.state]
 
 
+def was_bought(standing: Standing | None) -> bool:
+    """Tell whether a request was paid for, or may have been."""
+    return standing is not None and (
+        standing.is_open or standing.state in {State.SUCCEEDED, State.LOST}
+    )
+
+
 def key_of(id_: str) -> int:
-    """Give 60 bits of an id: what a set of a million holds of each."""
-    return int(id_[:15], 16)
+    """Give a number for an id: what a set of a million holds of each."""
+    return hash(id_)
 
 
 class Survey:
@@ -208,6 +215,7 @@ class Survey:
         if price is None:
             self._unpriced += 1
             return
+        self.count.is_priced = True
         self._low += price.low
         self._expected += price.expected
         self._worst += price.worst
@@ -222,8 +230,8 @@ class Survey:
         """Make the plan.
 
         Args:
-            changed: How many of the new requests replace an orphaned one.
-            orphaned: How many are left in the ledger that nothing replaces.
+            changed: How many of the new requests have an orphaned one's name.
+            orphaned: How many orphaned ones there are whose name nobody has.
         """
         is_priced = self._to_send == 0 or self._unpriced < self._to_send
         counts = {kind.value: self._kinds[kind] for kind in Kind}
@@ -251,19 +259,14 @@ class Survey:
         self._outputs.add(place)
 
 
-def changed_names(
-    requests: Iterable[Request], standings: Standings, orphans: Mapping[str, str]
+def taken_names(
+    requests: Iterable[Request], orphans: Mapping[str, str]
 ) -> frozenset[str]:
-    """Find the names that new requests share with orphaned ones.
+    """Find the names of orphaned requests that others have now.
 
     Args:
         requests: The manifest's requests.
-        standings: What the ledger says.
         orphans: Names of the orphaned ids.
     """
     names = frozenset(orphans.values())
-    return frozenset(
-        request.name
-        for request in requests
-        if request.name in names and standings.get(request.id) is None
-    )
+    return frozenset(request.name for request in requests if request.name in names)

@@ -20,7 +20,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         retries: Another attempt may help.
-        uses_attempt: It counts towards `max_attempts`.
+        uses_attempt: It counts towards `max_attempts`. One that does not is about
+            pace: the governor holds everyone back for as long as was asked.
         base: Seconds of the first delay, doubled each time.
         longest: Seconds of the longest delay.
         ends: How the request ends when no attempt follows.
@@ -120,23 +121,31 @@ def decide(
     """
     rule = RULES[failure.error_class]
     own = policy.by_class.get(failure.error_class)
+    delay = _delay(rule, failure, tries, random)
     if failure.error_class is ErrorClass.QUOTA and policy.wait_for_quota:
-        return Decision(next=Next.RETRY, delay=_delay(rule, failure, tries, random))
-    if rule.stops_run and own is None:
+        return Decision(next=Next.RETRY, delay=delay)
+    if rule.stops_run:
         return Decision(next=Next.STOP)
     if failure.error_class is ErrorClass.AMBIGUOUS and not policy.retry_unknown:
         return Decision(next=Next.LEAVE_UNKNOWN)
-    most = policy.max_attempts if own is None else own
-    may_retry = (rule.retries or (own or 1) > 1) and not failure.final
-    if not may_retry or (rule.uses_attempt and used >= most):
+    if failure.final or _is_used_up(rule, policy, own, used=used, tries=tries):
         return Decision(next=Next.END, status=rule.ends)
-    return Decision(next=Next.RETRY, delay=_delay(rule, failure, tries, random))
+    return Decision(next=Next.RETRY, delay=delay)
+
+
+def _is_used_up(
+    rule: Rule, policy: Policy, own: int | None, *, used: int, tries: int
+) -> bool:
+    """Tell whether no attempt is left; a class's own number beats the rule."""
+    if own is not None:
+        return (used if rule.uses_attempt else tries) >= own
+    return not rule.retries or (rule.uses_attempt and used >= policy.max_attempts)
 
 
 def _delay(
     rule: Rule, failure: Failure, tries: int, random: Callable[[], float]
 ) -> float:
     jittered = random() * min(rule.longest, rule.base * 2.0 ** min(tries - 1, 30))
-    if failure.retry_after is None:
+    if failure.retry_after is None or not rule.uses_attempt:
         return jittered
     return failure.retry_after + min(jittered, 1.0)

@@ -17,13 +17,13 @@ from typing import Protocol
 import msgspec
 
 from batcher.config import BUILT_IN, SANDBOX, Endpoint, Secret
-from batcher.count import Count
+from batcher.count import Count, count_ledger
 from batcher.engines import LocalPool
-from batcher.errors import StoreError, UsageError
+from batcher.errors import ManifestError, StoreError, UsageError
 from batcher.gate import Gate
 from batcher.governor import Governor, Limits
 from batcher.job import Job, require_endpoint
-from batcher.ledger import LedgerWriter, State, event, lock_folder
+from batcher.ledger import LedgerWriter, event, lock_folder
 from batcher.models import ErrorClass, Failure, Request, Summary
 from batcher.sandbox import Sandbox, SandboxOptions
 from batcher.stores import LocalStore
@@ -77,7 +77,8 @@ class Control:
             if self._drain is not None:
                 self._drain()
         elif self._abort is not None:
-            self._abort()
+            abort, self._abort = self._abort, None
+            abort()
 
     def attach(self, drain: Callable[[], None], abort: Callable[[], None]) -> None:
         """Say what the interruptions do; an earlier one is made up for."""
@@ -168,7 +169,7 @@ class _Run:
             random=random.random,
             spent=standings.spent,
             unknown=standings.maybe_billed(),
-            images=self._count.images,
+            images=count_ledger(standings).images,
         )
         self._gate = Gate(governor, clock)
         self._pool = LocalPool(room=self._room, is_closed=lambda: self._gate.is_closed)
@@ -189,19 +190,24 @@ class _Run:
 
     async def go(self, control: Control) -> Summary:
         """Do the work, and write down how it ended."""
-        self._ledger.append(self._first_line())
+        try:
+            self._ledger.append(self._first_line())
+        except StoreError as error:
+            self._stop_for_store(error)
         self._observer.started(self._view)
         control.attach(self._drain, self._pool.abort)
         timer = self._start_timer()
-        syncing = asyncio.create_task(self._keep_syncing(), name="sync")
+        ended = asyncio.Event()
         try:
-            await self._pool.run(self._wanted(), self._live)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_syncing(ended), name="sync")
+                try:
+                    await self._pool.run(self._wanted(), self._live)
+                finally:
+                    ended.set()
         finally:
             if timer is not None:
                 timer.cancel()
-            syncing.cancel()
-            with suppress(asyncio.CancelledError):
-                await syncing
             summary = self._finish(control)
         return summary
 
@@ -222,14 +228,17 @@ class _Run:
             total=job.plan.total,
         )
 
-    def _wanted(self) -> Iterator[Request]:
-        """Walk the requests that there is anything to do for."""
-        standings = self._ledger.standings
-        for request in self._job.requests():
-            standing = standings.get(request.id)
-            is_open = standing is not None and standing.state is State.UNKNOWN
-            if is_open or self._job.choice.sends(standing):
-                yield request
+    def _wanted(self) -> Iterator[Request | None]:
+        """Walk the requests, None for those that there is nothing to do for."""
+        standings, choice = self._ledger.standings, self._job.choice
+        try:
+            for request in self._job.requests():
+                standing = standings.get(request.id)
+                is_open = standing is not None and standing.is_open
+                yield request if is_open or choice.sends(standing) else None
+        except ManifestError as error:
+            words = f"the manifest changed while it was worked on: {error}"
+            self._stop(Failure(error_class=ErrorClass.CONFIG, message=words))
 
     async def _live(self, request: Request) -> None:
         before = self._ledger.standings.get(request.id)
@@ -250,7 +259,9 @@ class _Run:
         self._observer.draining(len(self._gate.governor.in_flight))
 
     def _stop_for_store(self, error: StoreError) -> None:
-        failure = Failure(error_class=ErrorClass.STORE, message=str(error))
+        self._stop(Failure(error_class=ErrorClass.STORE, message=str(error)))
+
+    def _stop(self, failure: Failure) -> None:
         self._gate.close(failure)
         self._pool.notice()
 
@@ -261,12 +272,15 @@ class _Run:
         words = f"the time is up: max_time is {seconds:g} s"
         failure = Failure(error_class=ErrorClass.SPEND, message=words)
         loop = asyncio.get_running_loop()
-        return loop.call_later(seconds, self._gate.close, failure)
+        return loop.call_later(seconds, self._stop, failure)
 
-    async def _keep_syncing(self) -> None:
-        """Bring images, then the lines that name them, to the disk every second."""
+    async def _keep_syncing(self, ended: asyncio.Event) -> None:
+        """Bring everything to the disk every second, until the work has ended."""
         while True:
-            await asyncio.sleep(SYNC_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SYNC_SECONDS):
+                    await ended.wait()
+                    return
             try:
                 await asyncio.to_thread(self._sync)
             except StoreError as error:
@@ -274,16 +288,25 @@ class _Run:
                 return
 
     def _sync(self) -> None:
+        """Bring images, then the lines that name them, to the disk; then tidy up."""
+        settled = self._store.settled(self._is_settled)
         self._store.sync()
         self._ledger.sync()
+        self._store.forget(settled)
+
+    def _is_settled(self, id_: str) -> bool:
+        """Tell whether no image of a request can be found half kept any more."""
+        standing = self._ledger.standings.get(id_)
+        return standing is None or not standing.is_open
 
     def _finish(self, control: Control) -> Summary:
         """Write the last line and bring everything to the disk."""
         stopped = self._stopped(control)
         try:
-            self._store.clean(self._is_unsettled)
+            self._sync()
         except StoreError as error:
             stopped = stopped or {"class": ErrorClass.STORE, "message": str(error)}
+        self._store.close()
         summary = self._count.summary(
             self._ledger.standings,
             total=self._job.plan.total,
@@ -300,10 +323,6 @@ class _Run:
         with suppress(StoreError):
             self._ledger.append(last)
         return summary
-
-    def _is_unsettled(self, id_: str) -> bool:
-        standing = self._ledger.standings.get(id_)
-        return standing is not None and standing.state is State.UNKNOWN
 
     def _stopped(self, control: Control) -> dict[str, str] | None:
         failure = self._gate.stopped

@@ -50,10 +50,9 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
             requests: Every request once.
             total: How many are in the shard; read only when sampling.
         """
-        chosen = (request for request in requests if self.has_shard(request))
+        chosen: Iterator[Request] = filter(self.has_shard, requests)
         if self.is_sampled:
-            places = self._places(total)
-            chosen = (each for place, each in enumerate(chosen) if place in places)
+            chosen = self._drawn(chosen, total)
         return islice(chosen, self.first)
 
     def has_shard(self, request: Request) -> bool:
@@ -63,12 +62,20 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         part, parts = self.shard
         return int(request.id[:15], 16) % parts == part % parts
 
-    def _places(self, total: int) -> frozenset[int]:
+    def _drawn(self, requests: Iterable[Request], total: int) -> Iterator[Request]:
+        """Draw so that every subset of its size is as likely, and hold none of it.
+
+        Source: D. E. Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S.
+        """
         wanted = self.sample
         if self.percent is not None:
             wanted = round(total * self.percent / 100)
+        wanted = min(total, wanted or 0)
         source = random.Random(self.seed)  # noqa: S311 - a drawing, not a secret
-        return frozenset(source.sample(range(total), min(total, wanted or 0)))
+        for left, request in zip(range(total, 0, -1), requests, strict=False):
+            if source.random() * left < wanted:
+                wanted -= 1
+                yield request
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from batcher.models import Request
 
@@ -36,13 +36,14 @@ class LocalPool:
 
     async def run(
         self,
-        requests: Iterable[Request],
-        live: Callable[[Request], Awaitable[None]],
+        requests: Iterable[Request | None],
+        live: Callable[[Request], Coroutine[None, None, None]],
     ) -> None:
         """Live every request, in order of beginning.
 
         Args:
-            requests: What to do; read only as fast as there is room.
+            requests: What to do, read only as fast as there is room; None stands for
+                one that there is nothing to do for.
             live: Sees one request to its end.
 
         Raises:
@@ -52,12 +53,14 @@ class LocalPool:
             for number, request in enumerate(requests):
                 if number % _BREATH == 0:
                     await asyncio.sleep(0)
+                if request is None:
+                    continue
                 while len(self._live) >= self._room() and not self._is_closed():
                     self._freed.clear()
                     await self._freed.wait()
                 if self._is_closed():
                     break
-                task = group.create_task(_awaited(live(request)), name=request.id)
+                task = group.create_task(live(request), name=request.id)
                 self._live.add(task)
                 task.add_done_callback(self._forget)
 
@@ -73,7 +76,3 @@ class LocalPool:
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._live.discard(task)
         self._freed.set()
-
-
-async def _awaited(work: Awaitable[None]) -> None:
-    await work

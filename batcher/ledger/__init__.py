@@ -1,8 +1,9 @@
 """The ledger: append-only JSON lines that say what was sent and what became of it."""
 
+from batcher.ledger.line import ImageLine, ReplyLine
 from batcher.ledger.reader import FILE_NAME, Reading, kept_paths, names_of, read_ledger
 from batcher.ledger.results import history, read_results
-from batcher.ledger.standing import ImageLine, ReplyLine, Standing, Standings, State
+from batcher.ledger.standing import Standing, Standings, State
 from batcher.ledger.writer import LOCK_NAME, LedgerWriter, lock_folder
 
 __all__ = [

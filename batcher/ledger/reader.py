@@ -6,21 +6,25 @@ kept in the file. The ledger may be read while it is written.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from batcher.errors import StoreError
-from batcher.ledger.standing import Holds, Line, Standings
+from batcher.ledger.line import read_line
+from batcher.ledger.standing import Standings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from batcher.ledger.line import Line
+    from batcher.ledger.standing import Holds
+
 FILE_NAME = "ledger.jsonl"
 
 _BUFFER = 1 << 20
-_line = msgspec.json.Decoder(Line).decode
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +34,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         standings: Where each request stands.
         damaged: 1-based numbers of lines that cannot be read.
         is_torn: The last line is not whole, as a crash leaves it.
-        size: Bytes that were read, the torn line left out.
+        size: Bytes of whole lines, a missing last newline counted.
     """
 
     standings: Standings
@@ -51,46 +55,56 @@ def read_ledger(folder: Path, *, holds: Holds | None = None) -> Reading:
     """
     standings = Standings(holds)
     damaged: list[int] = []
-    torn = False
     size = 0
     for number, raw in raw_lines(folder):
-        if not raw.endswith(b"\n"):
-            torn = True
-            break
-        size += len(raw)
+        if not is_whole(raw):
+            return Reading(
+                standings=standings, damaged=tuple(damaged), is_torn=True, size=size
+            )
+        size += len(raw) + (not raw.endswith(b"\n"))
         try:
             standings.take(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except msgspec.DecodeError:
             damaged.append(number)
-    return Reading(standings=standings, damaged=tuple(damaged), is_torn=torn, size=size)
+    return Reading(standings=standings, damaged=tuple(damaged), size=size)
+
+
+def is_whole(raw: bytes) -> bool:
+    """Tell whether a line is all there; an editor may have cut its newline off."""
+    if raw.endswith(b"\n"):
+        return True
+    try:
+        return isinstance(msgspec.json.decode(raw), dict)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 def names_of(folder: Path, ids: frozenset[str]) -> dict[str, str]:
     """Find the names under which some ids were recorded, by id."""
-    found: dict[str, str] = {}
-    for _, raw in raw_lines(folder):
-        try:
-            line = _line(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
-        if line.event == "result" and line.name is not None and line.id in ids:
-            found[line.id] = line.name
-    return found
+    return {
+        line.id: line.name
+        for line in _results(folder)
+        if line.id in ids and line.id is not None and line.name is not None
+    }
 
 
 def kept_paths(folder: Path) -> frozenset[str]:
     """List every path that some result line names."""
-    paths: set[str] = set()
+    return frozenset(
+        image.path
+        for line in _results(folder)
+        if isinstance(line.images, tuple)
+        for image in line.images
+    )
+
+
+def _results(folder: Path) -> Iterator[Line]:
+    """Walk the results that can be read."""
     for _, raw in raw_lines(folder):
-        if b'"path"' not in raw:
-            continue
-        try:
-            images = _line(raw).images
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
-        if isinstance(images, tuple):
-            paths.update(image.path for image in images)
-    return frozenset(paths)
+        with contextlib.suppress(msgspec.DecodeError):
+            line = read_line(raw)
+            if line is not None and line.event == "result":
+                yield line
 
 
 def raw_lines(folder: Path) -> Iterator[tuple[int, bytes]]:

@@ -7,12 +7,21 @@ whose lines are folded as they are written. Pure: knows nothing of files.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
 
+from batcher.ledger.line import (
+    EndLine,
+    ImageLine,
+    Line,
+    ReplyLine,
+    RunLine,
+    read_end,
+    read_line,
+    read_run,
+)
 from batcher.models import ErrorClass, Status
 
 ZERO = Decimal(0)
@@ -24,7 +33,7 @@ class State(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     REJECTED = "rejected"
-    UNKNOWN = "unknown"  # sent, no outcome
+    UNKNOWN = "unknown"  # sent, outcome not known
     PENDING = "pending"  # tried, known not to be kept, not ended
     REPLIED = "replied"  # paid: its URLs are known and not yet fetched
     LOST = "lost"  # succeeded, but its file is gone or has another size
@@ -42,6 +51,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         maybe_billed: USD of attempts that may have been billed for nothing.
         open_usd: USD reserved for the attempt that has no outcome yet.
         reply: Its URLs, when it was paid and has to be fetched yet.
+        paid: USD of that reply which a result has counted already.
     """
 
     state: State
@@ -52,70 +62,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     maybe_billed: Decimal = ZERO
     open_usd: Decimal | None = None
     reply: ReplyLine | None = None
+    paid: Decimal = ZERO
 
-
-class ImageLine(msgspec.Struct, frozen=True):
-    """Of an image's record, what a resume checks."""
-
-    path: str
-    bytes: int
-
-
-class ErrorLine(msgspec.Struct, frozen=True):
-    """Of an error's record, what a resume decides by."""
-
-    error_class: str = msgspec.field(name="class")
-
-
-class ReplyLine(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a reply that held URLs, what a later fetch needs."""
-
-    attempt: int
-    urls: tuple[str, ...]
-    request_id: str | None = None
-    revised_prompts: tuple[str | None, ...] = ()
-    usage: dict[str, object] | None = None
-
-
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """Of any event, the fields that the fold reads; the rest is skipped."""
-
-    event: str
-    id: str | None = None
-    name: str | None = None
-    attempt: int = 0
-    attempts: int = 0
-    reserved_usd: Decimal | None = None
-    maybe_billed: bool = False
-    error: ErrorLine | None = None
-    urls: tuple[str, ...] = ()
-    request_id: str | None = None
-    revised_prompts: tuple[str | None, ...] = ()
-    usage: dict[str, object] | None = None
-    status: Status | None = None
-    images: tuple[ImageLine, ...] | int = ()
-    warnings: tuple[str, ...] | dict[str, int] = ()
-    cost_usd: Decimal | None = None
-    maybe_billed_usd: Decimal | None = None
-
-
-class RunLine(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a `run` line, what `status` and a resume read."""
-
-    at: datetime
-    run: str
-    total: int
-    manifests: tuple[dict[str, str], ...] = ()
-
-
-class EndLine(msgspec.Struct, frozen=True, kw_only=True):
-    """Of an `end` line, what `status` reads."""
-
-    at: datetime
-    run: str
-    reason: str
-    seconds: float = 0.0
-    skipped: int = 0
+    @property
+    def is_open(self) -> bool:
+        """Tell whether its image may yet be found: half kept, or at its URL."""
+        return self.state is State.UNKNOWN or self.reply is not None
 
 
 Holds = Callable[[ImageLine], bool]
@@ -130,7 +82,7 @@ class Standings:
 
     Attributes:
         attempts: Attempt lines.
-        spent: USD of all results; replaced ones were paid, too.
+        spent: USD of all results, each purchase once; replaced ones were paid, too.
         is_priced: Some line named a price.
         run: The last `run` line.
         end: The last `end` line, if it ended that run.
@@ -173,18 +125,15 @@ class Standings:
         """Fold one line of the ledger; one of an unknown event may hold anything.
 
         Raises:
-            msgspec.DecodeError: The line is damaged.
+            msgspec.DecodeError: The line is damaged; nothing of it was folded.
         """
-        try:
-            line = _line(raw)
-        except msgspec.ValidationError:
-            if _event_name(raw).event in _KNOWN:
-                raise
+        line = read_line(raw)
+        if line is None:
             return
         if line.event == "run":
-            self.run, self.end = _run(raw), None
+            self.run, self.end = read_run(raw), None
         elif line.event == "end":
-            self.end = _end(raw)
+            self.end = read_end(raw)
         else:
             self._fold(line)
 
@@ -194,23 +143,23 @@ class Standings:
             return
         if line.event == "attempt":
             self.attempts += 1
-        before = self._by_id.get(line.id) or _NEW
+        before = self._by_id.get(line.id, _NEW)
         after = step(before, line)
         if line.event == "result":
+            if line.cost_usd is not None:
+                self.spent += line.cost_usd - before.paid
             after = self._settle(after, line)
         self._by_id[line.id] = after
         self.is_priced |= line.reserved_usd is not None or line.cost_usd is not None
 
     def _settle(self, after: Standing, line: Line) -> Standing:
-        """Count a result's cost, check its files, and share equal standings."""
-        if line.cost_usd is not None:
-            self.spent += line.cost_usd
-        if self._holds is not None and isinstance(line.images, tuple):
-            for image in line.images:
-                if not self._holds(image):
-                    after = msgspec.structs.replace(after, state=State.LOST)
+        """Check a result's files, and share equal standings."""
         if after.reply is not None:
             return after
+        holds = self._holds
+        is_kept = after.state is State.SUCCEEDED
+        if is_kept and holds and not all(map(holds, _images(line))):
+            after = msgspec.structs.replace(after, state=State.LOST)
         return self._shared.setdefault(after, after)
 
 
@@ -228,12 +177,15 @@ def _attempt(before: Standing, line: Line) -> Standing:
 
 
 def _retry(before: Standing, line: Line) -> Standing:
+    """Close an attempt; one that was ambiguous is unknown until the next is known."""
     reserved = before.open_usd or ZERO
+    error_class = _error_class(line)
+    is_unknown = error_class == ErrorClass.AMBIGUOUS
     return Standing(
-        state=State.PENDING,
+        state=State.UNKNOWN if is_unknown else State.PENDING,
         attempts=before.attempts,
         maybe_billed=before.maybe_billed + (reserved if line.maybe_billed else ZERO),
-        error_class=line.error.error_class if line.error else None,
+        error_class=error_class,
     )
 
 
@@ -252,22 +204,33 @@ def _reply(before: Standing, line: Line) -> Standing:
 
 
 def _unknown(before: Standing, line: Line) -> Standing:
-    error_class = line.error.error_class if line.error else None
-    return msgspec.structs.replace(before, state=State.UNKNOWN, error_class=error_class)
+    return msgspec.structs.replace(
+        before, state=State.UNKNOWN, error_class=_error_class(line)
+    )
 
 
 def _result(before: Standing, line: Line) -> Standing:
-    error_class = line.error.error_class if line.error else None
-    lost = error_class == ErrorClass.DOWNLOAD
+    error_class = _error_class(line)
+    is_lost = error_class == ErrorClass.DOWNLOAD and before.reply is not None
+    cost = before.paid if line.cost_usd is None else line.cost_usd
     return Standing(
         state=State(line.status or Status.FAILED),
         attempts=max(before.attempts, line.attempts),
-        images=len(line.images) if isinstance(line.images, tuple) else 0,
+        images=len(_images(line)),
         warnings=line.warnings if isinstance(line.warnings, tuple) else (),
         error_class=error_class,
         maybe_billed=line.maybe_billed_usd or ZERO,
-        reply=before.reply if lost else None,
+        reply=before.reply if is_lost else None,
+        paid=cost if is_lost else ZERO,
     )
+
+
+def _error_class(line: Line) -> str | None:
+    return line.error.error_class if line.error else None
+
+
+def _images(line: Line) -> tuple[ImageLine, ...]:
+    return line.images if isinstance(line.images, tuple) else ()
 
 
 _STEPS: dict[str, Callable[[Standing, Line], Standing]] = {
@@ -277,15 +240,3 @@ _STEPS: dict[str, Callable[[Standing, Line], Standing]] = {
     "unknown": _unknown,
     "result": _result,
 }
-
-_KNOWN = frozenset({"run", "end", *_STEPS})
-
-
-class _EventName(msgspec.Struct, frozen=True):
-    event: str
-
-
-_line = msgspec.json.Decoder(Line).decode
-_run = msgspec.json.Decoder(RunLine).decode
-_end = msgspec.json.Decoder(EndLine).decode
-_event_name = msgspec.json.Decoder(_EventName).decode

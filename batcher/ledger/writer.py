@@ -7,15 +7,15 @@ later reader see the same standings.
 
 from __future__ import annotations
 
-import errno
 import os
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from batcher.errors import StoreError, UsageError
 from batcher.ledger.event import Event, encode
-from batcher.ledger.reader import FILE_NAME
+from batcher.ledger.reader import FILE_NAME, is_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from batcher.ledger.standing import Standings
 
 LOCK_NAME = ".lock"
+
+_BLOCK = 1 << 16
 
 
 class LedgerWriter:
@@ -43,15 +45,17 @@ class LedgerWriter:
         self._path = folder / FILE_NAME
         self.standings = standings
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
-        try:
-            self._file = os.open(self._path, flags, 0o644)
-            self._size = _repair(self._file)
-        except OSError as error:
-            raise StoreError(self._words("open", error)) from error
-        if self._size != expected_size:
-            os.close(self._file)
-            message = f"{str(self._path)!r} changed while the run was planned"
-            raise StoreError(f"{message}; run the command again")
+        with ExitStack() as opened:
+            try:
+                self._file = os.open(self._path, flags, 0o644)
+                opened.callback(os.close, self._file)
+                self._size = _repair(self._file)
+            except OSError as error:
+                raise StoreError(self._words("open", error)) from error
+            if self._size != expected_size:
+                message = f"{str(self._path)!r} changed while the run was planned"
+                raise StoreError(f"{message}; run the command again")
+            opened.pop_all()
 
     def append(self, event: Event) -> None:
         """Write one line; raises `StoreError` with the file as it was before."""
@@ -59,7 +63,8 @@ class LedgerWriter:
         try:
             _write_whole(self._file, line)
         except OSError as error:
-            os.ftruncate(self._file, self._size)
+            with suppress(OSError):
+                os.ftruncate(self._file, self._size)
             raise StoreError(self._words("write", error)) from error
         self._size += len(line)
         self.standings.take(line)
@@ -67,14 +72,16 @@ class LedgerWriter:
     def sync(self) -> None:
         """Bring what was appended to the disk; blocks, so call it in a thread."""
         try:
-            os.fdatasync(self._file)
+            os.fsync(self._file)
         except OSError as error:
             raise StoreError(self._words("sync", error)) from error
 
     def close(self) -> None:
         """Sync and close."""
-        self.sync()
-        os.close(self._file)
+        try:
+            self.sync()
+        finally:
+            os.close(self._file)
 
     def _words(self, verb: str, error: OSError) -> str:
         return f"cannot {verb} {str(self._path)!r}: {error.strerror}"
@@ -102,23 +109,31 @@ def lock_folder(folder: Path) -> FileLock:
 
 
 def _write_whole(file: int, line: bytes) -> None:
-    """Write a line in one call; a short write means that the disk is full."""
-    if os.write(file, line) != len(line):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    """Write a line; a short write is followed by the error that cut it."""
+    while line:
+        line = line[os.write(file, line) :]
 
 
 def _repair(file: int) -> int:
     """Cut a torn last line off, or end it when it is whole; give the size."""
     size = os.fstat(file).st_size
+    start = _last_line(file, size)
+    if start == size:
+        return size
+    if is_whole(os.pread(file, size - start, start)):
+        os.write(file, b"\n")
+        return size + 1
+    os.ftruncate(file, start)
+    return start
+
+
+def _last_line(file: int, size: int) -> int:
+    """Find where the bytes after the last newline begin."""
     end = size
     while end > 0:
-        start = max(0, end - (1 << 16))
-        block = os.pread(file, end - start, start)
-        newline = block.rfind(b"\n")
+        start = max(0, end - _BLOCK)
+        newline = os.pread(file, end - start, start).rfind(b"\n")
         if newline >= 0:
-            end = start + newline + 1
-            break
+            return start + newline + 1
         end = start
-    if end != size:
-        os.ftruncate(file, end)
-    return end
+    return 0

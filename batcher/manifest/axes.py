@@ -9,92 +9,130 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batcher.manifest.document import Node
-from batcher.manifest.field import suggestion
-from batcher.manifest.matrix import Axis, Matrix
-from batcher.manifest.rows import RowsError, columns, read_csv
+from batcher.manifest.field import shown, suggestion
+from batcher.manifest.matrix import (
+    MOST_COMBINATIONS,
+    Axis,
+    Matrix,
+    TooLargeError,
+)
+from batcher.manifest.rows import RowsError, Table
+from batcher.manifest.template import NO_NAME, is_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from batcher.manifest.pattern import Report
 
-class AxisError(Exception):
-    """An axis, or what is excluded or included, is wrong.
-
-    Attributes:
-        line: 1-based line in the manifest.
-        field: The key's path, such as `matrix.city`.
-    """
-
-    def __init__(self, line: int, field: str, message: str) -> None:
-        super().__init__(message)
-        self.line = line
-        self.field = field
+MOST_AXES = 50
 
 
 def inside(folder: Path, text: object) -> Path:
     """Find a file in the manifest's folder; raises `RowsError`."""
     if not isinstance(text, str) or not text.strip():
-        raise RowsError(f"expected a file's path, got {text!r}")
+        raise RowsError(f"expected a file's path, got {shown(text)}")
     path = folder / text
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise RowsError(f"{text!r} lies outside the manifest's folder; copy it there")
-    if not path.is_file():
-        raise RowsError(f"there is no file {text!r} beside the manifest")
+    try:
+        is_inside = path.resolve().is_relative_to(folder.resolve())
+        is_file = path.is_file()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise RowsError(f"{shown(text)} is no path: {error}") from error
+    if not is_inside:
+        raise RowsError(f"{shown(text)} lies outside the manifest's folder; copy it in")
+    if not is_file:
+        raise RowsError(f"there is no file {shown(text)} beside the manifest")
     return path
 
 
-def read_matrix(entry: Mapping[str, Node], folder: Path) -> Matrix:
-    """Read `matrix`, `zip`, `exclude` and `include`; raises `AxisError`."""
+def has_matrix(entry: Mapping[str, Node]) -> bool:
+    """Tell whether an entry has combinations, by axes or by `include` alone."""
+    include = entry.get("include")
+    return "matrix" in entry or (include is not None and bool(include.value))
+
+
+def names(entry: Mapping[str, Node]) -> frozenset[str]:
+    """List the variables that the axes and `include` define, right or wrong."""
+    found = (
+        {name for name, _ in entry["matrix"].items()} if "matrix" in entry else set()
+    )
+    include = entry.get("include")
+    for child in include.value if include and isinstance(include.value, list) else ():
+        found |= {name for name, _ in child.items()}
+    return frozenset(found)
+
+
+def read_matrix(
+    entry: Mapping[str, Node], folder: Path, report: Report
+) -> Matrix | None:
+    """Read `matrix`, `zip`, `exclude` and `include`; None when any of it is wrong."""
+    mistakes = 0
+
+    def add(line: int, field: str, message: str) -> None:
+        nonlocal mistakes
+        mistakes += 1
+        report(line, field, message)
+
     node = entry.get("matrix") or Node({}, 1)
-    if not isinstance(node.value, dict):
-        raise AxisError(node.line, "matrix", "expected names, each with its values")
-    values = {name: _values(name, axis, folder) for name, axis in node.value.items()}
-    axes = _zipped(entry.get("zip"), values)
-    exclude = _combinations("exclude", entry.get("exclude"))
-    include = _combinations("include", entry.get("include"))
+    named = node.value if isinstance(node.value, dict) else {}
+    if "matrix" in entry and not 0 < len(named) <= MOST_AXES:
+        most = f"expected 1 to {MOST_AXES} names, each with its values"
+        add(node.line, "matrix", most)
+        return None
+    values = {name: _values(name, axis, folder, add) for name, axis in named.items()}
+    axes = _zipped(entry.get("zip"), values, add)
+    exclude = _combinations("exclude", entry.get("exclude"), add)
+    include = _combinations("include", entry.get("include"), add)
     for wanted, line in exclude:
-        for name in wanted.keys() - values.keys():
+        for name in sorted(wanted.keys() - values.keys()):
             hint = suggestion(name, values)
-            raise AxisError(line, "exclude", f"{name!r} is no axis of matrix{hint}")
-    return Matrix(axes, [w for w, _ in exclude], [w for w, _ in include])
+            add(line, "exclude", f"{name!r} is no axis of matrix{hint}")
+    for name, line in ((name, line) for added, line in include for name in added):
+        _check_name(name, line, "include", add)
+    if mistakes:
+        return None
+    try:
+        matrix = Matrix(axes, [w for w, _ in exclude], [w for w, _ in include])
+    except TooLargeError as error:
+        add(node.line, "matrix", str(error))
+        return None
+    if named and not len(matrix):
+        add(node.line, "exclude", "leaves no combination")
+    return None if mistakes else matrix
 
 
-def _values(name: str, node: Node, folder: Path) -> Sequence[object]:
+def _check_name(name: str, line: int, field: str, report: Report) -> None:
+    if not is_name(name):
+        report(line, field, f"{shown(name)} {NO_NAME}")
+
+
+def _values(name: str, node: Node, folder: Path, report: Report) -> Sequence[object]:
     field = f"matrix.{name}"
-    if not name.isidentifier():
-        raise AxisError(node.line, field, "a name is letters, digits and underscores")
+    _check_name(name, node.line, field, report)
     try:
         values = _read_values(node.plain(), folder)
     except RowsError as error:
-        raise AxisError(node.line, field, str(error)) from error
+        report(node.line, field, str(error))
+        return ()
     if not values:
-        raise AxisError(node.line, field, "has no values")
+        report(node.line, field, "has no values")
     return values
 
 
 def _read_values(value: object, folder: Path) -> Sequence[object]:
     if isinstance(value, list):
         return value
-    keys = set(value) if isinstance(value, dict) else set()
-    if not isinstance(value, dict) or keys not in (
-        {"range"},
-        {"file"},
-        {"csv", "column"},
-    ):
-        raise RowsError(
-            "expected a list, {range: [1, 20]}, {file: words.txt} or"
-            f" {{csv: f.csv, column: c}}, got {value!r}"
-        )
-    if "range" in value:
-        return _range(value["range"])
-    if "file" in value:
-        return _words(inside(folder, value["file"]))
-    path = inside(folder, value["csv"])
-    if value["column"] not in columns(path):
-        hint = suggestion(str(value["column"]), columns(path))
-        raise RowsError(f"{path.name!r} has no column {value['column']!r}{hint}")
-    return [cells.get(value["column"], "") for _, cells in read_csv(path)]
+    if isinstance(value, dict):
+        if value.keys() == {"range"}:
+            return _range(value["range"])
+        if value.keys() == {"file"}:
+            return _words(inside(folder, value["file"]))
+        if value.keys() == {"csv", "column"}:
+            return _column(inside(folder, value["csv"]), value["column"])
+    raise RowsError(
+        "expected a list, {range: [1, 20]}, {file: words.txt} or"
+        f" {{csv: f.csv, column: c}}, got {shown(value)}"
+    )
 
 
 def _range(bounds: object) -> range:
@@ -104,10 +142,14 @@ def _range(bounds: object) -> range:
         or len(bounds) not in (2, 3)
         or any(isinstance(b, bool) or not isinstance(b, int) for b in bounds)
     ):
-        raise RowsError(f"expected range: [first, last] or with a step, got {bounds!r}")
+        raise RowsError(
+            f"expected range: [first, last] or with a step, got {shown(bounds)}"
+        )
     first, last, step = [*bounds, 1][:3]
     if step == 0:
         raise RowsError("the step of a range cannot be 0")
+    if abs(last - first) // abs(step) >= MOST_COMBINATIONS:
+        raise RowsError(f"has more than {MOST_COMBINATIONS:,} values")
     return range(first, last + (1 if step > 0 else -1), step)
 
 
@@ -123,52 +165,74 @@ def _words(path: Path) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def _zipped(node: Node | None, values: Mapping[str, Sequence[object]]) -> list[Axis]:
+def _column(path: Path, name: object) -> list[str]:
+    """Read a CSV column; every row has a value, empty or not."""
+    table = Table(path)
+    if name not in table.columns:
+        hint = suggestion(str(name), table.columns)
+        raise RowsError(f"{path.name!r} has no column {shown(name)}{hint}")
+    place = table.columns.index(str(name))
+    return [cells[place] for _, cells in table.rows(_refuse)]
+
+
+def _refuse(error: RowsError) -> None:
+    place = "" if error.line is None else f"line {error.line}: "
+    raise RowsError(f"{place}{error}")
+
+
+def _zipped(
+    node: Node | None, values: Mapping[str, Sequence[object]], report: Report
+) -> list[Axis]:
     """Join the axes that advance together; they stand where the first one stood."""
     groups: dict[str, list[str]] = {name: [name] for name in values}
-    if node is not None:
-        for names, line in _groups(node):
-            for name in names:
-                if groups.get(name) != [name]:
-                    hint = suggestion(name, values)
-                    message = f"{name!r} is no axis, or zipped twice{hint}"
-                    raise AxisError(line, "zip", message)
-            lengths = {len(values[name]) for name in names}
-            if len(lengths) > 1:
-                sizes = ", ".join(f"{name} {len(values[name])}" for name in names)
-                raise AxisError(line, "zip", f"lengths differ: {sizes}")
-            groups[names[0]] = names
-            for name in names[1:]:
-                del groups[name]
-    return [Axis({name: values[name] for name in names}) for names in groups.values()]
-
-
-def _groups(node: Node) -> list[tuple[list[str], int]]:
-    groups = node.plain()
-    if isinstance(node.value, list) and isinstance(groups, list):
-        found = [
-            (group, child.line)
-            for group, child in zip(groups, node.value, strict=True)
-            if isinstance(group, list)
-            and len(group) > 1
-            and all(isinstance(name, str) for name in group)
+    for group, line in _groups(node, report) if node else ():
+        wrong = [
+            name
+            for place, name in enumerate(group)
+            if groups.get(name) != [name] or name in group[:place]
         ]
-        if len(found) == len(groups):
-            return found
-    raise AxisError(node.line, "zip", "expected lists of axis names: [[city, light]]")
+        for name in wrong:
+            hint = suggestion(name, values)
+            report(line, "zip", f"{name!r} is no axis, or zipped twice{hint}")
+        if wrong or not all(values[name] for name in group):
+            continue
+        if len({len(values[name]) for name in group}) > 1:
+            sizes = ", ".join(f"{name} {len(values[name])}" for name in group)
+            report(line, "zip", f"lengths differ: {sizes}")
+            continue
+        for name in group[1:]:
+            del groups[name]
+        groups[group[0]] = group
+    return [Axis({name: values[name] for name in group}) for group in groups.values()]
+
+
+def _groups(node: Node, report: Report) -> list[tuple[list[str], int]]:
+    found: list[tuple[list[str], int]] = []
+    for child in node.value if isinstance(node.value, list) else [node]:
+        group = child.plain()
+        if isinstance(group, list) and len(group) > 1 and child is not node:
+            words = [name for name in group if isinstance(name, str)]
+            if len(words) == len(group):
+                found.append((words, child.line))
+                continue
+        report(child.line, "zip", "expected lists of axis names: [[city, light]]")
+    return found
 
 
 def _combinations(
-    field: str, node: Node | None
+    field: str, node: Node | None, report: Report
 ) -> list[tuple[Mapping[str, object], int]]:
     if node is None:
         return []
     if not isinstance(node.value, list):
-        raise AxisError(node.line, field, "expected a list of {axis: value}")
+        report(node.line, field, "expected a list of {axis: value}")
+        return []
     found: list[tuple[Mapping[str, object], int]] = []
     for child in node.value:
         wanted = child.plain()
-        if not isinstance(wanted, dict) or not wanted:
-            raise AxisError(child.line, field, f"expected {{axis: value}}: {wanted!r}")
-        found.append((wanted, child.line))
+        if isinstance(wanted, dict) and wanted:
+            found.append((wanted, child.line))
+        else:
+            message = f"expected {{axis: value}}, got {shown(wanted)}"
+            report(child.line, field, message)
     return found

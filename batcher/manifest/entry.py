@@ -1,23 +1,29 @@
 """One entry of `requests`: its fields, its combinations, its samples.
 
-Compiles an entry once, then yields its requests lazily. Mistakes go to `Problems`.
+Compiles an entry once, then yields its requests lazily. Mistakes go to `Problems`:
+what is wrong with the entry itself once, and what some rows and combinations make of
+it too, so that all are known after one look.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
-from batcher.manifest.axes import AxisError, inside, read_matrix
+from batcher.manifest.axes import has_matrix, inside, names, read_matrix
 from batcher.manifest.document import Node, Problems
-from batcher.manifest.field import FIELDS, suggestion
-from batcher.manifest.recipe import Pattern, Recipe, RecipeError
-from batcher.manifest.rows import RowsError, columns, read_csv
+from batcher.manifest.field import FIELDS, shown, suggestion
+from batcher.manifest.pattern import RecipeError, compile_pattern
+from batcher.manifest.recipe import Recipe
+from batcher.manifest.rows import RowsError, Table
+from batcher.manifest.template import NO_NAME, is_name, is_template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from batcher.manifest.matrix import Matrix
+    from batcher.manifest.matrix import Combination
+    from batcher.manifest.pattern import Pattern, Report
     from batcher.manifest.reference import References
     from batcher.models import Request
 
@@ -30,7 +36,25 @@ ENTRY_KEYS = (
 
 MOST_SAMPLES = 1_000_000
 
-_OUTPUT_NAMES = ("name", "sample", "id", *FIELDS)
+MOST_TRIED = 10_000
+"""Requests of a wrong entry that are tried, to find what else is wrong."""
+
+_OWN_NAMES = {"name": ("sample",), "output": ("name", "sample", "id", *FIELDS)}
+"""Names that a template has besides the variables."""
+
+
+class Place(NamedTuple):
+    """Where a request comes from.
+
+    Attributes:
+        origin: File and line of the entry or row.
+        variables: The combination, kept with the request.
+        sample: Number of this sample, from 1.
+    """
+
+    origin: str
+    variables: Mapping[str, object]
+    sample: int
 
 
 class Entry:
@@ -59,164 +83,173 @@ class Entry:
         self._folder: Path = references.folder
         self._references = references
         self._variables = variables
+        self._is_right = True
+        self._problems = Problems()
 
     def requests(self, problems: Problems) -> Iterator[Request]:
         """Make the entry's requests, in order; mistakes go to `problems`."""
-        before = problems.total
-        self._check_keys(problems)
-        matrix = self._matrix(problems)
-        rows = self._rows(problems)
-        samples = self._samples(problems)
-        own = self._own_variables(problems)
-        recipe = self._recipe(problems)
-        if recipe is None or matrix is None or problems.total > before:
+        self._problems = problems
+        self._is_right = True
+        self._check_keys()
+        matrix = read_matrix(self._keys, self._folder, self._report)
+        table = self._table()
+        samples = self._samples()
+        own = self._own_variables()
+        recipe = self._recipe(table, own)
+        combinations: Iterable[Combination] = ({},)
+        if has_matrix(self._keys):
+            combinations = matrix or ()
+        places = self._places(own, table, combinations, samples)
+        if self._is_right:
+            yield from self._made(recipe, places, samples)
             return
-        self._check_names(problems, matrix, rows, own)
-        if problems.total > before:
-            return
-        constant = {**self._variables, **own}
-        combines = "matrix" in self._keys or "include" in self._keys
-        for place, row in self._each_row(rows, problems):
-            for combination in matrix if combines else ({},):
+        for _ in self._made(recipe, islice(places, MOST_TRIED), samples):
+            pass
+
+    def _made(
+        self, recipe: Recipe, places: Iterable[Place], samples: int
+    ) -> Iterator[Request]:
+        failed = 0
+        for origin, variables, sample in places:
+            known = variables
+            if self._variables:
+                known = {**self._variables, **variables}
+            try:
+                yield recipe.make(
+                    variables, known, sample=sample, samples=samples, origin=origin
+                )
+            except RecipeError as error:
+                where = self._where(origin, variables)
+                for mistake in error.mistakes:
+                    self._report(*mistake, where=where)
+                failed += 1
+                if failed == MOST_TRIED:
+                    return
+
+    def _places(
+        self,
+        own: Mapping[str, object],
+        table: Table | None,
+        combinations: Iterable[Combination],
+        samples: int,
+    ) -> Iterator[Place]:
+        numbers = range(1, samples + 1)
+        for origin, row in self._rows(table):
+            for combination in combinations:
                 variables = {**own, **row, **combination}
-                known = {**constant, **variables}
-                for sample in range(1, samples + 1):
-                    try:
-                        yield recipe.make(
-                            variables,
-                            known,
-                            sample=sample,
-                            samples=samples,
-                            origin=place,
-                        )
-                    except RecipeError as error:
-                        self._report(problems, error, place)
+                for sample in numbers:
+                    yield Place(origin, variables, sample)
 
-    def _report(
-        self, problems: Problems, error: RecipeError | AxisError, place: tuple[str, int]
-    ) -> None:
-        from_row = f" (row {place[0]}:{place[1]})" if place[0] != self._file else ""
-        problems.add(self._file, error.line, error.field, f"{error}{from_row}")
+    def _rows(self, table: Table | None) -> Iterator[tuple[str, Mapping[str, object]]]:
+        """Walk the rows, or give one empty row when there is no table."""
+        if "rows" not in self._keys:
+            yield f"{self._file}:{self._line}", {}
+        if table is None:
+            return
+        path = str(table.path)
+        columns = table.columns
 
-    def _check_keys(self, problems: Problems) -> None:
+        def report(error: RowsError) -> None:
+            self._is_right = False
+            self._problems.add(path, error.line, None, str(error))
+
+        for line, cells in table.rows(report):
+            yield f"{path}:{line}", dict(zip(columns, cells, strict=True))
+
+    def _where(self, origin: str, variables: Mapping[str, object]) -> str:
+        """Say which row or combination it was."""
+        if "rows" in self._keys:
+            return f"row {origin}"
+        return ", ".join(f"{name}={shown(value)}" for name, value in variables.items())
+
+    def _report(self, line: int, field: str, message: str, *, where: str = "") -> None:
+        self._is_right = False
+        self._problems.add(self._file, line, field, message, where=where)
+
+    def _check_keys(self) -> None:
         for key, node in self._keys.items():
             if key not in ENTRY_KEYS:
                 hint = suggestion(key, ENTRY_KEYS) or "; other fields go into extra:"
-                problems.add(self._file, node.line, key, f"unknown field{hint}")
+                self._report(node.line, key, f"unknown field{hint}")
         prompt = self._keys.get("prompt")
         if prompt is None or prompt.value is None:
-            problems.add(self._file, self._line, "prompt", "is missing")
+            self._report(self._line, "prompt", "is missing")
 
-    def _matrix(self, problems: Problems) -> Matrix | None:
-        try:
-            return read_matrix(self._keys, self._folder)
-        except AxisError as error:
-            self._report(problems, error, (self._file, self._line))
-            return None
-
-    def _rows(self, problems: Problems) -> Path | None:
+    def _table(self) -> Table | None:
         node = self._keys.get("rows")
         if node is None:
             return None
         try:
-            path = inside(self._folder, node.value)
-            columns(path)
+            return Table(inside(self._folder, node.value))
         except RowsError as error:
-            problems.add(self._file, node.line, "rows", str(error))
+            self._report(node.line, "rows", str(error))
             return None
-        return path
 
-    def _each_row(
-        self, rows: Path | None, problems: Problems
-    ) -> Iterator[tuple[tuple[str, int], Mapping[str, object]]]:
-        """Walk the rows, or give one empty row when there is no table."""
-        if rows is None:
-            yield (self._file, self._line), {}
-            return
-        missing = dict.fromkeys(columns(rows), "")
-        try:
-            for line, cells in read_csv(rows):
-                yield (rows.name, line), {**missing, **cells}
-        except RowsError as error:
-            problems.add(str(rows), error.line, None, str(error))
-
-    def _samples(self, problems: Problems) -> int:
+    def _samples(self) -> int:
         node = self._keys.get("samples")
         if node is None:
             return 1
         count = node.value
-        whole = isinstance(count, int) and not isinstance(count, bool)
-        if isinstance(count, int) and whole and 1 <= count <= MOST_SAMPLES:
-            return count
-        message = f"expected a whole number from 1 to {MOST_SAMPLES:,}, got {count!r}"
-        problems.add(self._file, node.line, "samples", message)
+        whole = count if isinstance(count, int) and not isinstance(count, bool) else 0
+        if 1 <= whole <= MOST_SAMPLES:
+            return whole
+        expected = f"expected a whole number from 1 to {MOST_SAMPLES:,}"
+        self._report(node.line, "samples", f"{expected}, got {shown(count)}")
         return 1
 
-    def _own_variables(self, problems: Problems) -> dict[str, object]:
+    def _own_variables(self) -> dict[str, object]:
         node = self._keys.get("vars")
-        return read_variables(node, self._file, problems) if node else {}
+        return read_variables(node, self._report) if node else {}
 
-    def _recipe(self, problems: Problems) -> Recipe | None:
+    def _recipe(self, table: Table | None, own: Mapping[str, object]) -> Recipe:
+        """Compile what is right of the fields; what is wrong is reported."""
         extra = self._keys.get("extra") or Node({}, self._line)
         if not isinstance(extra.value, dict):
-            problems.add(self._file, extra.line, "extra", "expected {field: value}")
-            return None
-        for key in extra.value.keys() & set(FIELDS):
-            node = extra.value[key]
-            message = "is a field of its own; move it out of extra"
-            problems.add(self._file, node.line, f"extra.{key}", message)
-        wanted = (*FIELDS, "name", "output")
-        try:
-            fields = self._patterns({k: self._keys.get(k) for k in wanted}, "")
-            extras = self._patterns(extra.value, "extra.")
-            recipe = Recipe(fields, extras, self._references)
-            for problem in recipe.problems():
-                self._report(problems, problem, (self._file, self._line))
-        except RecipeError as error:
-            self._report(problems, error, (self._file, self._line))
-            return None
-        return recipe
-
-    def _patterns(
-        self, nodes: Mapping[str, Node | None], prefix: str
-    ) -> dict[str, Pattern]:
-        """Compile what is set; a null takes a default away."""
-        return {
-            key: Pattern(f"{prefix}{key}", node)
-            for key, node in nodes.items()
-            if node is not None and node.value is not None
+            self._report(extra.line, "extra", "expected {field: value}")
+            extra = Node({}, self._line)
+        for key, node in extra.items():
+            if key in FIELDS:
+                message = "is a field of its own; move it out of extra"
+                self._report(node.line, f"extra.{key}", message)
+        known = None
+        if table is not None or "rows" not in self._keys:
+            columns = table.columns if table else ()
+            known = names(self._keys).union(self._variables, own, columns)
+        fields = {
+            key: self._pattern(key, self._keys[key], known)
+            for key in (*FIELDS, "name", "output")
+            if key in self._keys
         }
+        extras = {
+            key: self._pattern(f"extra.{key}", node, known)
+            for key, node in extra.items()
+        }
+        return Recipe(_set(fields), _set(extras), self._references, self._report)
 
-    def _check_names(
-        self,
-        problems: Problems,
-        matrix: Matrix,
-        rows: Path | None,
-        own: Mapping[str, object],
-    ) -> None:
-        """Find undefined names once, before any combination is made."""
-        known = {*self._variables, *own, *(columns(rows) if rows else ())}
-        known |= matrix.names
-        allowed = {"name": ("sample",), "output": _OUTPUT_NAMES}
-        extra = self._keys.get("extra")
-        nodes = {key: self._keys.get(key) for key in (*FIELDS, "name", "output")}
-        nodes |= {"extra": extra}
-        for key, node in nodes.items():
-            here = known.union(allowed.get(key, ()))
-            for name, line in Pattern(key, node).names() if node else ():
-                if name not in here:
-                    hint = suggestion(name, here) or "; define it in vars or matrix"
-                    message = f"{name!r} is not defined{hint}"
-                    problems.add(self._file, line, key, message)
+    def _pattern(
+        self, field: str, node: Node, known: frozenset[str] | None
+    ) -> Pattern | None:
+        """Compile a value; a null takes a default away."""
+        if node.value is None:
+            return None
+        if known is not None:
+            known = known.union(_OWN_NAMES.get(field, ()))
+        return compile_pattern(field, node, known, self._report)
 
 
-def read_variables(node: Node, file: str, problems: Problems) -> dict[str, object]:
+def _set(patterns: Mapping[str, Pattern | None]) -> dict[str, Pattern]:
+    return {key: pattern for key, pattern in patterns.items() if pattern is not None}
+
+
+def read_variables(node: Node, report: Report) -> dict[str, object]:
     """Read a `vars` mapping; names must be usable in templates."""
     if not isinstance(node.value, dict):
-        problems.add(file, node.line, "vars", "expected {name: value}")
+        report(node.line, "vars", "expected {name: value}")
         return {}
-    for name, child in node.value.items():
-        if not name.isidentifier():
-            message = "a name is letters, digits and underscores"
-            problems.add(file, child.line, f"vars.{name}", message)
-    return {name: child.plain() for name, child in node.value.items()}
+    for name, child in node.items():
+        if not is_name(name):
+            report(child.line, f"vars.{name}", NO_NAME)
+        if isinstance(child.value, str) and is_template(child.value):
+            message = "is kept as it is; put the template where it is used"
+            report(child.line, f"vars.{name}", message)
+    return {name: child.plain() for name, child in node.items()}

@@ -101,10 +101,13 @@ def read_manifest(path: str, problems: Problems) -> Manifest | None:
         with file.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         return reader(path, sha256, problems)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        problems.add(path, line, None, "is not UTF-8 text; save it as UTF-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         problems.add(path, None, None, f"cannot read the manifest: {reason}")
-        return None
+    return None
 
 
 _READERS: dict[str, Callable[[str, str, Problems], Manifest]] = {

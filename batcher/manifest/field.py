@@ -7,7 +7,11 @@ Source: the API's documentation of `gpt-image-2-pro` and OpenAI's parameters of
 from __future__ import annotations
 
 import difflib
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from batcher import sizes
 
@@ -20,6 +24,8 @@ LONGEST_PROMPT = 32_000
 MOST_IMAGES = 10
 """Largest `n`; OpenAI's limit."""
 
+_WHOLE = re.compile(r"[-+]?[0-9]{1,18}")
+
 
 class FieldError(Exception):
     """A value does not fit its field."""
@@ -27,10 +33,21 @@ class FieldError(Exception):
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise FieldError(f"expected text, got {value!r}; put it in quotes")
+        raise FieldError(f"expected text, got {shown(value)}; put it in quotes")
     if not value.strip():
         raise FieldError("is empty; leave the field out instead")
+    if "\0" in value or not (value.isascii() or _is_unicode(value)):
+        raise FieldError("holds a character that cannot be sent")
     return value
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether a text has no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _prompt(value: object) -> str:
@@ -41,15 +58,14 @@ def _prompt(value: object) -> str:
 
 
 def _whole(value: object, least: int, most: int) -> int:
-    if isinstance(value, str) and value.strip().isascii():
-        digits = value.strip()
-        if digits.lstrip("+-").isdigit():
-            value = int(digits) if len(digits) < 20 else value
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise FieldError(f"expected a whole number, got {value!r}")
-    if not least <= value <= most:
-        raise FieldError(f"must be from {least} to {most}, got {value!r}")
-    return value
+    number = value
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        number = int(value)
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise FieldError(f"expected a whole number, got {shown(value)}")
+    if not least <= number <= most:
+        raise FieldError(f"must be from {least} to {most}, got {shown(value)}")
+    return number
 
 
 def _images(value: object) -> int:
@@ -66,23 +82,36 @@ def _truth(value: object) -> bool:
     word = value.strip().lower() if isinstance(value, str) else None
     if word in ("true", "false"):
         return word == "true"
-    raise FieldError(f"expected true or false, got {value!r}")
+    raise FieldError(f"expected true or false, got {shown(value)}")
 
 
 def _size(value: object) -> str:
+    return _resolved(_text(value))
+
+
+@lru_cache(maxsize=1024)  # a million rows have few sizes
+def _resolved(size: str) -> str:
     try:
-        return sizes.resolve(_text(value))
+        return sizes.resolve(size)
     except ValueError as error:
         raise FieldError(str(error)) from error
 
 
+_size_warnings = lru_cache(maxsize=1024)(sizes.warnings)
+
+
 def _reply_format(value: object) -> str:
     if value not in ("url", "b64_json"):
-        raise FieldError(f"expected 'url' or 'b64_json', got {value!r}")
+        raise FieldError(f"expected 'url' or 'b64_json', got {shown(value)}")
     return str(value)
 
 
-def _anything(value: object) -> object:
+def anything(value: object) -> object:
+    """Take what JSON can say; raises `FieldError`."""
+    try:
+        msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FieldError(f"cannot be sent as JSON: {error}") from error
     return value
 
 
@@ -93,8 +122,8 @@ CHECKS: Mapping[str, Callable[[object], object]] = {
     "size": _size,
     "response_format": _reply_format,
     "quality": _text,
-    "style": _anything,
-    "background": _anything,
+    "style": anything,
+    "background": anything,
     "watermark": _truth,
     "output_format": _text,
     "output_compression": _percent,
@@ -112,9 +141,17 @@ FIELDS = (*CHECKS, "image")
 
 def warnings(body: Mapping[str, object]) -> tuple[str, ...]:
     """Name what is allowed in a request but deserves a look, as short codes."""
-    found = sizes.warnings(str(body["size"])) if "size" in body else ()
+    found = _size_warnings(str(body["size"])) if "size" in body else ()
     n = body.get("n")
     return (*found, "several_images") if isinstance(n, int) and n > 1 else found
+
+
+def shown(value: object) -> str:
+    """Quote a value for a message, not more of it than a reader wants."""
+    if isinstance(value, str) and len(value) > 60:
+        return f"{value[:60]!r}…"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -125,6 +162,6 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 def near_miss(name: str, known: Iterable[str]) -> str | None:
     """Give the known name that this one nearly is, if any."""
-    folded = name.strip().lower().replace("-", "_").replace(" ", "_")
+    folded = name[:80].strip().lower().replace("-", "_").replace(" ", "_")
     near = difflib.get_close_matches(folded, list(known), n=1, cutoff=0.75)
     return near[0] if near else None

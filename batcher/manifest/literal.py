@@ -5,74 +5,93 @@ No templates: a cell is the value, an empty cell is an absent field.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batcher.manifest.field import CHECKS, FIELDS, FieldError, near_miss
 from batcher.manifest.output import checked_name, checked_output, default_name
-from batcher.manifest.recipe import RecipeError, request_id
+from batcher.manifest.pattern import Mistake, RecipeError
+from batcher.manifest.recipe import request_id
 from batcher.models import Reference, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from batcher.manifest.reference import References
 
 LABELS = ("name", "output")
 """Columns that name a request rather than being sent or kept as variables."""
 
+COLUMNS = frozenset({*FIELDS, *LABELS})
+"""Every column that is not kept as a variable."""
+
+_NO_REFERENCES: tuple[tuple[Reference, ...], bool] = ((), False)
+
 
 class LiteralRecipe:
     """How a table's rows become requests.
 
     Args:
+        path: The table.
         references: Reader of reference images.
-        defaults: Fields for rows that do not set them.
-        overrides: Fields that beat every row.
+        model: The model of rows that name none.
+        overrides: Fields that beat every row, None to leave one out; `extra.x` for
+            fields without a name of their own.
     """
 
     def __init__(
         self,
+        path: str,
         references: References,
-        defaults: Mapping[str, object],
+        model: str,
         overrides: Mapping[str, object],
     ) -> None:
-        self._references = references
-        self._defaults = defaults
-        self._overrides = overrides
+        self._path = path
+        self._model = model
+        self._overrides = {k.removeprefix("extra."): v for k, v in overrides.items()}
+        self._checks: dict[str, Callable[[object], Any]] = {
+            **CHECKS,
+            "image": references.read,
+            "name": checked_name,
+            "output": checked_output,
+        }
 
     def make(
-        self,
-        fields: Mapping[str, object],
-        extra: Mapping[str, object],
-        variables: Mapping[str, object],
-        origin: tuple[str, int],
+        self, line: int, fields: Mapping[str, object], variables: Mapping[str, object]
     ) -> Request:
-        """Make one row's request; raises `RecipeError`."""
-        line = origin[1]
-        merged = {**self._defaults, **fields, **self._overrides}
-        if "prompt" not in merged:
-            raise RecipeError(line, "prompt", "is missing")
-        key = "prompt"
+        """Make one row's request.
+
+        Args:
+            line: Where the row begins.
+            fields: The row's fields and labels, and what it sends besides.
+            variables: What is kept with the request.
+
+        Raises:
+            RecipeError: Fields are wrong; it names them all.
+        """
+        if self._overrides:
+            fields = self._overridden(fields)
+        mistakes: list[Mistake] = []
+        body: dict[str, Any] = {"model": self._model}
+        for key, value in fields.items():
+            try:
+                check = self._checks.get(key)
+                body[key] = value if check is None else check(value)
+            except FieldError as error:
+                mistakes.append(self._mistake(line, key, error))
+        if "prompt" not in fields:
+            mistakes.append(Mistake(line, "prompt", "is missing"))
+        references, single = body.pop("image", _NO_REFERENCES)
+        name, output = body.pop("name", None), body.pop("output", None)
+        key = "extra"
         try:
-            body: dict[str, object] = {}
-            for key, check in CHECKS.items():
-                if key in merged:
-                    body[key] = check(merged[key])
-            body.update(extra)
-            key = "image"
-            references: tuple[Reference, ...] = ()
-            single = False
-            if key in merged:
-                references, single = self._references.read(merged[key])
             id_ = request_id(body, references, single=single, sample=1)
             key = "name"
-            name = default_name(str(body["prompt"]), id_)
-            if key in merged:
-                name = checked_name(str(merged[key]))
-            key = "output"
-            output = checked_output(str(merged.get(key, name)))
+            name = name or default_name(str(body.get("prompt")), id_)
+            output = output or checked_output(name)
         except FieldError as error:
-            raise RecipeError(line, key, str(error)) from error
+            mistakes.append(self._mistake(line, key, error))
+        if mistakes:
+            raise RecipeError(mistakes)
         return Request(
             id=id_,
             name=name,
@@ -81,8 +100,16 @@ class LiteralRecipe:
             single_reference=single,
             vars=variables,
             output=output,
-            origin="{}:{}".format(*origin),
+            origin=f"{self._path}:{line}",
         )
+
+    def _overridden(self, fields: Mapping[str, object]) -> dict[str, object]:
+        """Put the overrides over a row's fields; null takes a field away."""
+        merged = {**fields, **self._overrides}
+        return {key: value for key, value in merged.items() if value is not None}
+
+    def _mistake(self, line: int, field: str, error: FieldError) -> Mistake:
+        return Mistake(0 if field in self._overrides else line, field, str(error))
 
 
 def near_columns(names: Iterable[str]) -> list[tuple[str, str]]:

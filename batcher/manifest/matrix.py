@@ -8,9 +8,22 @@ whose own axis values it would not change, or else makes a new one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 Combination = Mapping[str, object]
+
+MOST_COMBINATIONS = 10**15
+"""Beyond it a matrix is a slip of the hand."""
+
+MOST_STATES = 100_000
+"""Of counting what several exclusions leave, which can take exponentially many."""
+
+
+class TooLargeError(ValueError):
+    """The matrix cannot be counted."""
 
 
 class Axis:
@@ -36,20 +49,56 @@ class Axis:
             for name, column in zip(self.names, self.columns, strict=True)
         }
 
-    def places(self, wanted: Combination) -> frozenset[int] | None:
-        """Find where the wanted values stand; None when it names none of ours."""
+    def places(self, wanted: Combination) -> Collection[int]:
+        """Find where the wanted values stand; every place when none is ours."""
         named = [
-            (column, wanted[name])
+            _positions(column, wanted[name])
             for name, column in zip(self.names, self.columns, strict=True)
             if name in wanted
         ]
-        if not named:
-            return None
-        found = set(range(len(self))) if len(named) > 1 else None
-        for column, value in named:
-            here = _positions(column, value)
-            found = here if found is None else found & here
-        return frozenset(found or ())
+        return frozenset.intersection(*named) if named else range(len(self))
+
+
+class Run(NamedTuple):
+    """Places on an axis after which the same combinations follow.
+
+    Attributes:
+        first: The first of the places.
+        length: How many there are.
+        then: What follows each of them.
+    """
+
+    first: int
+    length: int
+    then: Branch
+
+
+class Branch:
+    """What is left of the axes from one on, given the exclusions that may still match.
+
+    Attributes:
+        total: Number of combinations.
+        runs: The places on the axis, those without combinations left out.
+        ends: Number of combinations up to the end of each run.
+    """
+
+    def __init__(self, runs: Sequence[Run], *, total: int = 0) -> None:
+        self.runs = [run for run in runs if run.then.total]
+        sizes = (run.length * run.then.total for run in self.runs)
+        self.ends: list[int] = list(accumulate(sizes))
+        self.total: int = self.ends[-1] if self.ends else total
+
+    def find(self, index: int) -> tuple[int, int, Branch]:
+        """Find the place for an index, the index left over, and what follows."""
+        number = bisect_right(self.ends, index)
+        run = self.runs[number]
+        index -= self.ends[number] - run.length * run.then.total
+        step, index = divmod(index, run.then.total)
+        return run.first + step, index, run.then
+
+
+_LEFT = Branch((), total=1)
+_EXCLUDED = Branch(())
 
 
 class Matrix(Sequence[Combination]):
@@ -59,6 +108,9 @@ class Matrix(Sequence[Combination]):
         axes: The axes, in the order of the manifest.
         exclude: Partial combinations to leave out.
         include: Values to add, see the module's docstring.
+
+    Raises:
+        TooLargeError: There are more than `MOST_COMBINATIONS`.
 
     Attributes:
         names: Every variable that some combination has.
@@ -73,21 +125,24 @@ class Matrix(Sequence[Combination]):
         self._axes = tuple(axes)
         self._names = frozenset(name for axis in axes for name in axis.names)
         self.names = self._names.union(*include)
-        self._wanted = tuple(exclude)
-        rules = [self._places(wanted) for wanted in exclude]
-        self._exclude = [rule for rule in rules if rule is not None]
-        self._counts: dict[tuple[int, frozenset[int]], int] = {}
-        every = frozenset(range(len(self._exclude)))
-        self._every = every
-        self._product = self._count(0, every) if axes else 0
-        self._extend: list[Combination] = []
-        self._extra: list[dict[str, object]] = []
+        self._rules = [
+            [axis.places(wanted) for axis in axes]
+            for wanted in exclude
+            if wanted.keys() <= self._names
+        ]
+        self._branches: dict[tuple[int, frozenset[int]], Branch] = {}
+        every = frozenset(range(len(self._rules)))
+        self._root = self._branch(0, every) if axes else _EXCLUDED
+        if self._root.total > MOST_COMBINATIONS:
+            raise TooLargeError(f"has more than {MOST_COMBINATIONS:,} combinations")
+        self._extend: list[tuple[Combination, Combination]] = []
+        self._extra: list[Combination] = []
         for addition in include:
             self._include(addition)
 
     def __len__(self) -> int:
         """Count the combinations, without making them."""
-        return self._product + len(self._extra)
+        return self._root.total + len(self._extra)
 
     def __getitem__(self, index: int | slice) -> Combination:  # type: ignore[override]  # a slice would hold them
         """Make one combination."""
@@ -96,131 +151,112 @@ class Matrix(Sequence[Combination]):
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         index %= len(self)
-        if index >= self._product:
-            return self._extra[index - self._product]
-        return self._extended(self._select(index))
+        if index >= self._root.total:
+            return self._extra[index - self._root.total]
+        chosen: dict[str, object] = {}
+        branch = self._root
+        for axis in self._axes:
+            place, index, branch = branch.find(index)
+            chosen.update(axis.at(place))
+        return self._extended(chosen)
 
     def __iter__(self) -> Iterator[Combination]:
         """Walk all combinations in order."""
-        return (self[index] for index in range(len(self)))
+        for chosen in self._walk(0, self._root, {}) if self._axes else ():
+            yield self._extended(chosen.copy())
+        yield from self._extra
 
-    def _places(self, wanted: Combination) -> list[frozenset[int] | None] | None:
-        """Say where each axis must stand to match; None when nothing can match."""
-        if not wanted.keys() <= self._names:
-            return None
-        places = [axis.places(wanted) for axis in self._axes]
-        return None if frozenset() in places else places
+    def _walk(
+        self, number: int, branch: Branch, chosen: dict[str, object]
+    ) -> Iterator[dict[str, object]]:
+        """Walk a branch's combinations, each in the one dictionary that is passed."""
+        if number == len(self._axes):
+            yield chosen
+            return
+        axis = self._axes[number]
+        for first, length, then in branch.runs:
+            for place in range(first, first + length):
+                for name, column in zip(axis.names, axis.columns, strict=True):
+                    chosen[name] = column[place]
+                yield from self._walk(number + 1, then, chosen)
 
-    def _hits(self, axis: int, place: int, active: frozenset[int]) -> frozenset[int]:
-        """Keep the exclusions that this place on this axis still lets match."""
-        kept = []
+    def _branch(self, number: int, active: frozenset[int]) -> Branch:
+        """Count what is left of the axes from `number` on, given the live rules."""
+        if number == len(self._axes):
+            return _EXCLUDED if active else _LEFT
+        key = (number, active)
+        if key not in self._branches:
+            if len(self._branches) > MOST_STATES:
+                raise TooLargeError("has too many exclusions that overlap")
+            self._branches[key] = self._made(number, active)
+        return self._branches[key]
+
+    def _made(self, number: int, active: frozenset[int]) -> Branch:
+        end = len(self._axes[number])
+        free: set[int] = set()
+        hits: dict[int, list[int]] = {}
         for rule in active:
-            places = self._exclude[rule][axis]
-            if places is None or place in places:
-                kept.append(rule)
-        return frozenset(kept)
-
-    def _groups(self, axis: int, active: frozenset[int]) -> list[int]:
-        """List the places on an axis that some active exclusion names."""
-        named: set[int] = set()
-        for rule in active:
-            named |= self._exclude[rule][axis] or frozenset()
-        return sorted(named)
-
-    def _count(self, axis: int, active: frozenset[int]) -> int:
-        """Count what is left of the axes from `axis` on, given the live exclusions."""
-        if axis == len(self._axes):
-            return 0 if active else 1
-        if not active:
-            rest = 1
-            for later in self._axes[axis:]:
-                rest *= len(later)
-            return rest
-        key = (axis, active)
-        if key not in self._counts:
-            named = self._groups(axis, active)
-            total = sum(
-                self._count(axis + 1, self._hits(axis, place, active))
-                for place in named
-            )
-            others = len(self._axes[axis]) - len(named)
-            if others:
-                total += others * self._count(axis + 1, self._hits(axis, -1, active))
-            self._counts[key] = total
-        return self._counts[key]
-
-    def _select(self, index: int) -> dict[str, object]:
-        """Find the combination at `index` among those not excluded."""
-        chosen: dict[str, object] = {}
-        active = self._every
-        for number, axis in enumerate(self._axes):
-            place, index, active = self._place(number, index, active)
-            chosen.update(axis.at(place))
-        return chosen
-
-    def _place(
-        self, axis: int, index: int, active: frozenset[int]
-    ) -> tuple[int, int, frozenset[int]]:
-        """Find the place on one axis, the index left over, and the live exclusions."""
+            places = self._rules[rule][number]
+            if len(places) == end:
+                free.add(rule)
+                continue
+            for place in places:
+                hits.setdefault(place, []).append(rule)
+        runs = []
         start = 0
-        free = self._hits(axis, -1, active)
-        each = self._count(axis + 1, free)
-        for named in [*self._groups(axis, active), len(self._axes[axis])]:
-            run = (named - start) * each
-            if index < run:
-                place, index = divmod(index, each)
-                return start + place, index, free
-            index -= run
-            if named == len(self._axes[axis]):
-                break
-            hits = self._hits(axis, named, active)
-            here = self._count(axis + 1, hits)
-            if index < here:
-                return named, index, hits
-            index -= here
-            start = named + 1
-        raise IndexError(index)
+        rest = frozenset(free)
+        for place in [*sorted(hits), end]:
+            if start < place:
+                after = self._branch(number + 1, rest)
+                runs.append(Run(start, place - start, after))
+            if place < end:
+                after = self._branch(number + 1, rest.union(hits[place]))
+                runs.append(Run(place, 1, after))
+            start = place + 1
+        return Branch(runs)
 
     def _include(self, addition: Combination) -> None:
         """Extend the combinations that agree with it, or add it as a new one."""
-        own = {name: addition[name] for name in addition if name in self._names}
-        places = self._places(own)
-        if places is not None and self._matches(places):
-            self._extend.append(addition)
+        own = {name: value for name, value in addition.items() if name in self._names}
+        if self._has_any([axis.places(own) for axis in self._axes]):
+            self._extend.append((own, addition))
         else:
-            self._extra.append(dict(addition))
+            self._extra.append(addition)
 
-    def _matches(self, places: Sequence[frozenset[int] | None]) -> bool:
+    def _has_any(self, places: Sequence[Collection[int]]) -> bool:
         """Tell whether any combination that is left stands at these places."""
-        axes = [
-            axis if here is None else _restricted(axis, here)
-            for axis, here in zip(self._axes, places, strict=True)
-        ]
-        if not axes:
-            return False
-        return len(Matrix(axes, self._wanted)) > 0
+        reached = {self._root} if self._axes else set()
+        for here in places:
+            reached = {
+                run.then
+                for branch in reached
+                for run in branch.runs
+                if _overlap(here, run)
+            }
+        return bool(reached)
 
     def _extended(self, chosen: dict[str, object]) -> Combination:
-        for addition in self._extend:
-            if all(
-                chosen[name] == value
-                for name, value in addition.items()
-                if name in self._names
-            ):
+        for own, addition in self._extend:
+            if all(_same(chosen[name], value) for name, value in own.items()):
                 chosen.update(addition)
         return chosen
 
 
-def _positions(column: Sequence[object], value: object) -> set[int]:
-    if isinstance(column, range) and isinstance(value, int):
-        return {column.index(value)} if value in column else set()
-    return {place for place, own in enumerate(column) if own == value}
+def _overlap(places: Collection[int], run: Run) -> bool:
+    stretch = range(run.first, run.first + run.length)
+    if len(places) < len(stretch):
+        return any(place in stretch for place in places)
+    return any(place in places for place in stretch)
 
 
-def _restricted(axis: Axis, places: frozenset[int]) -> Axis:
-    return Axis(
-        {
-            name: [column[place] for place in sorted(places)]
-            for name, column in zip(axis.names, axis.columns, strict=True)
-        }
-    )
+def _positions(column: Sequence[object], value: object) -> frozenset[int]:
+    if isinstance(column, range):
+        if isinstance(value, int) and not isinstance(value, bool) and value in column:
+            return frozenset({column.index(value)})
+        return frozenset()
+    return frozenset(place for place, own in enumerate(column) if _same(own, value))
+
+
+def _same(one: object, other: object) -> bool:
+    """Compare as YAML does, where `true` is not 1."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)

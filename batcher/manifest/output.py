@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from batcher.manifest.field import FieldError
+from batcher.manifest.field import FieldError, shown
 
 LONGEST_COMPONENT = 255 - len("~999-10.jpeg.part")
 """Bytes of one component; file systems take 255 with what the store appends."""
@@ -16,55 +16,68 @@ LONGEST_COMPONENT = 255 - len("~999-10.jpeg.part")
 LONGEST_PATH = 1024
 """Bytes of the whole relative path; PATH_MAX less room for the run directory."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_UNFIT = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _NOT_SLUG = re.compile(r"[^\w]+")
+# Most names are such, and a million of them are checked.
+_is_ordinary = re.compile(
+    r"[A-Za-z0-9_](?:[A-Za-z0-9_ .-]{0,198}[A-Za-z0-9_])?"
+).fullmatch
 
 
-def checked_name(text: str) -> str:
+def checked_name(value: object) -> str:
     """Check a request's name; raises `FieldError`."""
-    name = text.strip()
+    if isinstance(value, str) and _is_ordinary(value):
+        return value
+    name = _text(value)
     if not name:
         raise FieldError("is empty")
-    if _CONTROL.search(name):
-        raise FieldError(f"holds a control character: {name!r}")
+    if _UNFIT.search(name):
+        raise FieldError(f"holds a control character: {shown(name)}")
     return name
 
 
-def checked_output(text: str) -> str:
+def checked_output(value: object) -> str:
     """Check a relative path without its ending, `/`-separated.
 
     Raises:
         FieldError: It leaves the run directory, is hidden, or is too long.
     """
-    path = text.strip()
-    if _CONTROL.search(path):
-        raise FieldError(f"holds a control character: {path!r}")
+    if isinstance(value, str) and _is_ordinary(value):
+        return value
+    path = _text(value)
+    if _UNFIT.search(path):
+        raise FieldError(f"holds a control character: {shown(path)}")
     if path.startswith("/") or "\\" in path or re.match(r"[A-Za-z]:", path):
-        raise FieldError(f"{path!r} leaves the run directory; use a relative path")
-    parts = path.split("/")
-    for part in parts:
+        raise FieldError(f"{shown(path)} leaves the run directory; use a relative path")
+    for part in path.split("/"):
         if part == "..":
-            raise FieldError(f"{path!r} leaves the run directory")
+            raise FieldError(f"{shown(path)} leaves the run directory")
         if not part.strip() or part.startswith("."):
-            raise FieldError(f"{path!r} has an empty or hidden part")
-        if len(part.encode()) > LONGEST_COMPONENT:
-            size = len(part.encode())
-            raise FieldError(
-                f"{part[:40]!r}… has {size} bytes; at most {LONGEST_COMPONENT}"
-            )
+            raise FieldError(f"{shown(path)} has an empty or hidden part")
+        size = len(part.encode())
+        if size > LONGEST_COMPONENT:
+            most = LONGEST_COMPONENT
+            raise FieldError(f"{shown(part)} has {size} bytes; at most {most}")
     if len(path.encode()) > LONGEST_PATH:
-        raise FieldError(f"{path[:40]!r}… is longer than {LONGEST_PATH} bytes")
+        raise FieldError(f"{shown(path)} is longer than {LONGEST_PATH} bytes")
     return path
 
 
 def default_name(prompt: str, id_: str) -> str:
     """Name a request that has no name: its prompt's first words and its id."""
     words = _NOT_SLUG.sub("-", prompt[:120].lower()).strip("-")
-    while len(words.encode()) > 48:
-        words = words[:-1]
+    words = words.encode()[:48].decode(errors="ignore")
     return f"{words.rstrip('-') or 'image'}-{id_[:8]}"
 
 
 def collision_key(output: str) -> str:
     """Fold what some file systems hold for one name: case and Unicode form."""
     return unicodedata.normalize("NFC", output).casefold()
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str | int | float):
+        raise FieldError(f"expected text, got {shown(value)}")
+    return str(value).strip()

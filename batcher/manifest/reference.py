@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import hashlib
 from binascii import Error as Base64Error
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pybase64
 
 from batcher import images
-from batcher.manifest.field import FieldError
+from batcher.manifest.field import FieldError, shown
 from batcher.models import Reference
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LARGEST_FILE = 64 << 20
 """Bytes of one reference file; new-api takes bodies up to 128 MiB."""
 
 LONGEST_PATH = 1024
+
+MOST_KNOWN = 10_000
+"""Files whose digest is remembered; a photo in each row would fill the memory."""
+
+_EXPECTED = "expected a path, Base64, data: URI, URL"
 
 
 class References:
@@ -37,7 +39,7 @@ class References:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._digests: dict[str, Reference] = {}
+        self._file = lru_cache(maxsize=MOST_KNOWN)(self._read_file)
 
     def read(self, value: object) -> tuple[tuple[Reference, ...], bool]:
         """Read a field's value; say also whether it was one value, not a list.
@@ -49,47 +51,34 @@ class References:
             return (self._one(value),), True
         if isinstance(value, list) and value:
             return tuple(self._one(each) for each in value), False
-        raise FieldError(
-            f"expected a path, Base64, data: URI, URL or a list: {value!r}"
-        )
+        raise FieldError(f"{_EXPECTED} or a list, got {shown(value)}")
 
     def _one(self, value: object) -> Reference:
-        if not isinstance(value, str) or not value.strip():
-            raise FieldError(
-                f"expected a path, Base64, data: URI or URL, got {value!r}"
-            )
-        text = value.strip()
-        known = self._digests.get(text)
-        if known is None:
-            known = self._reader(text)(text)
-            if known.is_file:
-                self._digests[text] = known
-        return known
-
-    def _reader(self, text: str) -> Callable[[str], Reference]:
+        text = value.strip() if isinstance(value, str) else ""
+        if not text:
+            raise FieldError(f"{_EXPECTED}, got {shown(value)}")
         scheme = text[:8].lower()
         if scheme.startswith(("http://", "https://")):
-            return _url
+            return _url(text)
         if scheme.startswith("data:"):
-            return _data_uri
+            return _data_uri(text)
         if len(text) > LONGEST_PATH:
-            return _base64
-        return self._file
+            return _base64(text)
+        return self._file(text)
 
-    def _file(self, text: str) -> Reference:
+    def _read_file(self, text: str) -> Reference:
         path = self.folder / text
         try:
-            size = path.stat().st_size
-            if not path.is_file():
+            if path.exists() and not path.is_file():
                 raise FieldError(f"{text!r} is not a file")
-            if size > LARGEST_FILE:
+            if path.stat().st_size > LARGEST_FILE:
                 raise FieldError(f"{text!r} is larger than {LARGEST_FILE >> 20} MiB")
             content = path.read_bytes()
         except (OSError, ValueError) as error:
             if _looks_encoded(text):
                 return _base64(text)
             reason = getattr(error, "strerror", None) or str(error)
-            raise FieldError(f"cannot read {text!r}: {reason}") from error
+            raise FieldError(f"cannot read {shown(text)}: {reason}") from error
         return Reference(text=str(path), digest=_digest(content, text), is_file=True)
 
 
@@ -121,31 +110,39 @@ def _url(text: str) -> Reference:
         host = urlsplit(text).hostname
     except ValueError:
         host = None
-    if not host:
-        raise FieldError(f"{text!r} is not a URL")
+    if not host or not text.isprintable() or " " in text:
+        raise FieldError(f"{shown(text)} is not a URL")
     return Reference(text=text)
 
 
 def _data_uri(text: str) -> Reference:
     head, comma, encoded = text.partition(",")
     if not comma or not head.lower().endswith(";base64"):
-        raise FieldError(f"expected data:image/…;base64,…, got {text[:40]!r}")
-    return Reference(text=text, digest=_digest(_decoded(encoded), head))
+        raise FieldError(f"expected data:image/…;base64,…, got {shown(text)}")
+    encoded, content = _decoded(encoded)
+    return Reference(text=f"{head},{encoded}", digest=_digest(content, head))
 
 
 def _base64(text: str) -> Reference:
-    return Reference(text=text, digest=_digest(_decoded(text), f"{text[:24]}…"))
+    encoded, content = _decoded(text)
+    return Reference(text=encoded, digest=_digest(content, f"{encoded[:24]}…"))
 
 
-def _decoded(encoded: str) -> bytes:
+def _decoded(text: str) -> tuple[str, bytes]:
+    """Decode Base64, and give it also without the line breaks that `base64` makes."""
+    encoded = "".join(text.split())
     try:
-        return pybase64.b64decode(encoded.encode("ascii"), validate=True)
+        return encoded, pybase64.b64decode(encoded.encode("ascii"), validate=True)
     except (Base64Error, ValueError) as error:
-        raise FieldError(f"{encoded[:24]!r}… is neither a file nor Base64") from error
+        raise FieldError(f"{shown(text)} is neither a file nor Base64") from error
 
 
 def _looks_encoded(text: str) -> bool:
-    head = pybase64.b64decode(text[:24].encode() + b"=" * (-len(text[:24]) % 4))
+    """Tell whether a text that is no file begins like a Base64 image."""
+    try:
+        head = pybase64.b64decode(text[:24].encode("ascii"), validate=True)
+    except (Base64Error, ValueError):
+        return False
     return len(text) >= 24 and images.sniff(head) is not None
 
 

@@ -6,23 +6,22 @@ A table is read anew on each pass and never held. Knows nothing of requests.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 import msgspec
 
 if TYPE_CHECKING:
+    from _csv import Reader  # the type has no public name
     from pathlib import Path
 
 csv.field_size_limit(1 << 28)  # a cell may hold a reference image as Base64
 
-Row = tuple[int, Mapping[str, object]]
-"""The 1-based line on which a row begins, and its cells by column."""
-
 
 class RowsError(Exception):
-    """A table cannot be read.
+    """A table, or one of its rows, cannot be read.
 
     Attributes:
         line: 1-based line, or None for the file as a whole.
@@ -33,46 +32,86 @@ class RowsError(Exception):
         self.line = line
 
 
-def columns(path: Path) -> list[str]:
-    """Read a CSV file's header; raises `RowsError`."""
-    with _opened(path) as stream:
-        return _header(csv.reader(stream, delimiter=_delimiter(stream)))
+Report: TypeAlias = Callable[[RowsError], None]
+"""Takes what is wrong with a table; reading goes on where it can."""
 
 
-def read_csv(path: Path) -> Iterator[Row]:
-    """Stream a CSV file's rows, blank lines left out; raises `RowsError`.
+class Table:
+    """A CSV file.
 
-    The separator, `,`, `;` or tab, is the one its first line has most of. Cells stay
-    text; a row that is short lacks its last columns.
+    The separator, `,`, `;` or tab, is the one its first line has most of. Cells that a
+    spreadsheet leaves empty behind the last column are forgiven.
+
+    Args:
+        path: The file.
+
+    Raises:
+        RowsError: Its header cannot be read.
+
+    Attributes:
+        path: The file.
+        columns: The names in its header.
     """
-    with _opened(path) as stream:
-        reader = csv.reader(stream, delimiter=_delimiter(stream), strict=True)
-        names = _header(reader)
-        width = len(names)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with _opened(path) as stream:
+            self._delimiter = _delimiter(stream)
+            try:
+                self.columns = _header(self._reader(stream))
+            except csv.Error as error:
+                raise RowsError(f"not CSV: {error}", 1) from error
+
+    def rows(self, report: Report) -> Iterator[tuple[int, list[str]]]:
+        """Stream the rows: the line each begins on, and a cell for every column.
+
+        Blank rows are left out; the cells that a short row lacks are empty.
+        """
+        try:
+            with _opened(self.path) as stream:
+                reader = self._reader(stream)
+                _header(reader)
+                yield from self._rows(reader, report)
+        except RowsError as error:
+            report(error)
+
+    def _reader(self, stream: TextIO) -> Reader:
+        return csv.reader(stream, delimiter=self._delimiter, strict=True)
+
+    def _rows(self, reader: Reader, report: Report) -> Iterator[tuple[int, list[str]]]:
+        width = len(self.columns)
         line = reader.line_num + 1
         try:
             for cells in reader:
-                if len(cells) > width:
+                if len(cells) == width:
+                    if any(cells):
+                        yield line, cells
+                elif any(cells[width:]):
                     message = f"has {len(cells)} cells, but the header names {width}"
-                    raise RowsError(message, line)
-                if any(cells):
-                    yield line, dict(zip(names, cells, strict=False))
+                    report(RowsError(message, line))
+                elif any(cells):
+                    yield line, (cells + [""] * width)[:width]
                 line = reader.line_num + 1
         except csv.Error as error:
             raise RowsError(f"not CSV: {error}", line) from error
 
 
-def read_jsonl(path: Path) -> Iterator[Row]:
-    """Stream a JSON lines file, blank lines left out; raises `RowsError`."""
+def read_jsonl(
+    path: Path, report: Report
+) -> Iterator[tuple[int, Mapping[str, object]]]:
+    """Stream the objects of a JSON lines file, each with its line."""
     decode = msgspec.json.Decoder(dict[str, object]).decode
-    with _opened(path) as stream:
-        for line, text in enumerate(stream, 1):
-            if not text.strip():
-                continue
-            try:
-                yield line, decode(text)
-            except msgspec.DecodeError as error:
-                raise RowsError(f"not a JSON object: {error}", line) from error
+    try:
+        with _opened(path) as stream:
+            for line, text in enumerate(stream, 1):
+                if not text.strip():
+                    continue
+                try:
+                    yield line, decode(text)
+                except (msgspec.DecodeError, RecursionError) as error:
+                    report(RowsError(f"not a JSON object: {error}", line))
+    except RowsError as error:
+        report(error)
 
 
 @contextmanager
@@ -84,9 +123,21 @@ def _opened(path: Path) -> Iterator[TextIO]:
         with path.open(encoding=encoding, newline="") as stream:
             yield stream
     except UnicodeError as error:
-        raise RowsError("is not UTF-8 text; save it as UTF-8") from error
+        line = _undecodable(path)
+        raise RowsError("is not UTF-8 text; save it as UTF-8", line) from error
     except OSError as error:
         raise RowsError(f"cannot read {str(path)!r}: {error.strerror}") from error
+
+
+def _undecodable(path: Path) -> int | None:
+    """Find the first line that is not UTF-8."""
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            try:
+                line.decode()
+            except UnicodeError:
+                return number
+    return None
 
 
 def _delimiter(stream: TextIO) -> str:
@@ -97,13 +148,15 @@ def _delimiter(stream: TextIO) -> str:
     return max(",;\t", key=bare.count)
 
 
-def _header(reader: Iterator[list[str]]) -> list[str]:
+def _header(reader: Reader) -> list[str]:
     names = [name.strip() for name in next(reader, [])]
-    if not any(names):
+    while names and not names[-1]:
+        names.pop()
+    if not names:
         raise RowsError("has no header line", 1)
     if "" in names:
         raise RowsError(f"column {names.index('') + 1} has no name", 1)
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise RowsError(f"column {min(twice)!r} is there twice", 1)
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise RowsError(f"column {name!r} is there twice", 1)
     return names

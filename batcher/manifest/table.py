@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batcher.manifest.field import FIELDS
-from batcher.manifest.literal import LABELS, LiteralRecipe, near_columns
-from batcher.manifest.recipe import RecipeError
+from batcher.manifest.field import shown, suggestion
+from batcher.manifest.literal import COLUMNS, LiteralRecipe, near_columns
+from batcher.manifest.pattern import Mistake, RecipeError
 from batcher.manifest.reference import References
-from batcher.manifest.rows import RowsError, columns, read_csv, read_jsonl
+from batcher.manifest.rows import RowsError, Table, read_jsonl
 from batcher.models import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from batcher.manifest.document import Node, Problems
     from batcher.models import Request
 
+MOST_TRIED = 10_000
+"""Rows that are tried when the whole table is wrong, to find what else is."""
+
 GENERATIONS_PATH = "/v1/images/generations"
 
-_COLUMNS = frozenset({*FIELDS, *LABELS})
+Row = tuple[int, Mapping[str, object], Mapping[str, object]]
+"""A row's line, its fields, and the variables that are kept with it."""
 
 
 class CsvManifest:
@@ -34,35 +39,47 @@ class CsvManifest:
         self.settings: Mapping[str, Node] = {}
         self.remarks: list[tuple[str, Problem]] = []
         self._references = References(Path(path).parent)
+        self._table: Table | None = None
         try:
-            names = columns(Path(path))
+            self._table = Table(Path(path))
         except RowsError as error:
             problems.add(path, error.line, None, str(error))
             return
-        for name, near in near_columns(names):
+        for name, near in near_columns(self._table.columns):
             message = f"is kept as a variable; did you mean the field {near!r}?"
             remark = Problem(file=path, line=1, field=name, message=message)
             self.remarks.append(("near_miss", remark))
-        if "prompt" not in names:
-            message = f"the header has no column 'prompt'; it has {', '.join(names)}"
-            problems.add(path, 1, "prompt", message)
 
     def requests(
         self, model: str, overrides: Mapping[str, object], problems: Problems
     ) -> Iterator[Request]:
         """Expand; see `expansion.Manifest`."""
-        fields, extra = _split(overrides)
-        recipe = LiteralRecipe(self._references, {"model": model}, fields)
-        try:
-            for line, cells in read_csv(Path(self.path)):
-                own = {k: v for k, v in cells.items() if v and k in _COLUMNS}
-                variables = {k: v for k, v in cells.items() if k not in _COLUMNS}
-                try:
-                    yield recipe.make(own, extra, variables, (self.path, line))
-                except RecipeError as error:
-                    problems.add(self.path, error.line, error.field, str(error))
-        except RowsError as error:
+        if self._table is None:
+            return
+        rows = self._rows(self._table, problems)
+        has_prompt = "prompt" in self._table.columns or "prompt" in overrides
+        if not has_prompt:
+            hint = suggestion("prompt", self._table.columns)
+            message = f"the header has no column 'prompt'{hint}"
+            problems.add(self.path, 1, "prompt", message)
+            # What else is wrong is found with a prompt that is never sent.
+            overrides = {**overrides, "prompt": "-"}
+            rows = islice(rows, MOST_TRIED)
+        recipe = LiteralRecipe(self.path, self._references, model, overrides)
+        requests = _requests(rows, recipe, self.path, problems)
+        yield from requests if has_prompt else _none_of(requests)
+
+    def _rows(self, table: Table, problems: Problems) -> Iterator[Row]:
+        places = [*enumerate(table.columns)]
+        fields = [(name, place) for place, name in places if name in COLUMNS]
+        kept = [(name, place) for place, name in places if name not in COLUMNS]
+
+        def report(error: RowsError) -> None:
             problems.add(self.path, error.line, None, str(error))
+
+        for line, cells in table.rows(report):
+            own = {name: cells[place] for name, place in fields if cells[place]}
+            yield line, own, {name: cells[place] for name, place in kept}
 
 
 class JsonlManifest:
@@ -82,50 +99,54 @@ class JsonlManifest:
         self, model: str, overrides: Mapping[str, object], problems: Problems
     ) -> Iterator[Request]:
         """Expand; see `expansion.Manifest`."""
-        forced, forced_extra = _split(overrides)
-        recipe = LiteralRecipe(self._references, {"model": model}, forced)
-        try:
-            for line, values in read_jsonl(Path(self.path)):
-                try:
-                    own, extra = _json_fields(values, line)
-                    origin = (self.path, line)
-                    yield recipe.make(own, {**extra, **forced_extra}, {}, origin)
-                except RecipeError as error:
-                    problems.add(self.path, error.line, error.field, str(error))
-        except RowsError as error:
+        recipe = LiteralRecipe(self.path, self._references, model, overrides)
+        yield from _requests(self._rows(problems), recipe, self.path, problems)
+
+    def _rows(self, problems: Problems) -> Iterator[Row]:
+        def report(error: RowsError) -> None:
             problems.add(self.path, error.line, None, str(error))
 
+        for line, values in read_jsonl(Path(self.path), report):
+            try:
+                yield line, _fields_of(values, line), {}
+            except RecipeError as error:
+                for mistake in error.mistakes:
+                    problems.add(self.path, *mistake)
 
-def _json_fields(
-    values: Mapping[str, object], line: int
-) -> tuple[dict[str, object], dict[str, object]]:
-    """Split one line into fields and extras; raises `RecipeError`."""
-    body = dict(values)
+
+def _requests(
+    rows: Iterable[Row], recipe: LiteralRecipe, path: str, problems: Problems
+) -> Iterator[Request]:
+    for row in rows:
+        try:
+            yield recipe.make(*row)
+        except RecipeError as error:
+            for mistake in error.mistakes:
+                problems.add(path, *mistake)
+
+
+def _none_of(requests: Iterable[Request]) -> tuple[Request, ...]:
+    """Walk requests for their mistakes alone."""
+    deque(requests, maxlen=0)
+    return ()
+
+
+def _fields_of(values: Mapping[str, object], line: int) -> dict[str, object]:
+    """Read one line of JSON; raises `RecipeError`."""
+    body: object = values
     if "body" in values:
-        if values.get("url", GENERATIONS_PATH) != GENERATIONS_PATH:
-            message = f"expected {GENERATIONS_PATH!r}, got {values['url']!r}"
-            raise RecipeError(line, "url", message)
-        if values.get("method", "POST") != "POST":
-            message = f"expected 'POST', got {values['method']!r}"
-            raise RecipeError(line, "method", message)
-        if not isinstance(values["body"], dict):
-            raise RecipeError(line, "body", "expected an object of request fields")
-        body = dict(values["body"])
-        if "custom_id" in values:
-            body["name"] = values["custom_id"]
-    nested = body.pop("extra", None)
-    own = {k: v for k, v in body.items() if v is not None and k in _COLUMNS}
-    extra = {k: v for k, v in body.items() if k not in _COLUMNS}
-    return own, {**extra, **(nested if isinstance(nested, dict) else {})}
-
-
-def _split(
-    overrides: Mapping[str, object],
-) -> tuple[dict[str, object], dict[str, object]]:
-    fields = {k: v for k, v in overrides.items() if not k.startswith("extra.")}
-    extra = {
-        k.removeprefix("extra."): v
-        for k, v in overrides.items()
-        if k.startswith("extra.")
-    }
-    return fields, extra
+        for key, only in (("url", GENERATIONS_PATH), ("method", "POST")):
+            if values.get(key, only) != only:
+                message = f"expected {only!r}, got {shown(values[key])}"
+                raise RecipeError([Mistake(line, key, message)])
+        body = values["body"]
+    if not isinstance(body, dict):
+        message = "expected an object of request fields"
+        raise RecipeError([Mistake(line, "body", message)])
+    fields = {key: value for key, value in body.items() if value is not None}
+    extra = fields.pop("extra", None) or {}
+    if not isinstance(extra, dict):
+        raise RecipeError([Mistake(line, "extra", "expected an object of fields")])
+    if "body" in values and values.get("custom_id") is not None:
+        fields["name"] = values["custom_id"]
+    return {**extra, **fields}

@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from keyword import kwlist
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from jinja2 import Environment
+    from batcher.manifest.jinja import Cage
 
 _MARK = re.compile(r"\{[{%#]")
 _HOLE = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
-_RESERVED = frozenset({"true", "false", "none", "True", "False", "None", "self", "not"})
+_RESERVED = frozenset({"true", "false", "none", "True", "False", "None"})
+_PRINTED = frozenset({str, int, float, bool})
+_TAKEN = _RESERVED.union(kwlist, ("loop", "self"))
+
+NO_NAME = "cannot name a variable; use letters, digits and underscores"
+"""What to say of a text that `is_name` refuses."""
 
 
 class TemplateError(Exception):
@@ -48,6 +55,11 @@ class Template(Protocol):
         """
 
 
+def is_name(text: str) -> bool:
+    """Tell whether a template can use the text as a variable's name."""
+    return text.isidentifier() and text not in _TAKEN
+
+
 def is_template(text: str) -> bool:
     """Tell whether the text has anything to fill in."""
     return _MARK.search(text) is not None
@@ -56,10 +68,26 @@ def is_template(text: str) -> bool:
 def compile_template(text: str) -> Template:
     """Compile a text; raises `TemplateError` for wrong syntax."""
     parts = _HOLE.split(text)
+    if len(parts) == 3 and not parts[0] and not parts[2] and parts[1] not in _RESERVED:
+        return _Hole(parts[1])
     literal = "".join(parts[::2])
     if not _MARK.search(literal) and not _RESERVED.intersection(parts[1::2]):
         return _Plain(parts)
     return _Full(text)
+
+
+class _Hole:
+    """A text that is one name."""
+
+    def __init__(self, name: str) -> None:
+        self.names: Mapping[str, int] = {name: 1}
+        self._name = name
+
+    def render(self, variables: Mapping[str, object]) -> object:
+        try:
+            return variables[self._name]
+        except KeyError:
+            raise TemplateError(f"{self._name!r} is not defined here") from None
 
 
 class _Plain:
@@ -70,18 +98,26 @@ class _Plain:
             name: "".join(parts[:place]).count("\n") + 1
             for place, name in reversed([*enumerate(parts)][1::2])
         }
-        self._parts = parts
-        self._whole = parts[1] if len(parts) == 3 and parts[0] == parts[2] == "" else ""
+        self._holes = parts[1::2]
+        self._format = "%s".join(part.replace("%", "%%") for part in parts[::2])
 
     def render(self, variables: Mapping[str, object]) -> object:
         try:
-            if self._whole:
-                return variables[self._whole]
-            filled = self._parts.copy()
-            filled[1::2] = [str(variables[name]) for name in self._parts[1::2]]
+            values = tuple([variables[name] for name in self._holes])
         except KeyError as error:
-            raise TemplateError(f"{error.args[0]!r} is not defined here") from error
-        return "".join(filled)
+            raise TemplateError(f"{error.args[0]!r} is not defined here") from None
+        if not _PRINTED.issuperset(map(type, values)):
+            values = tuple(map(self._printed, values, self._holes))
+        return self._format % values
+
+    def _printed(self, value: object, name: str) -> object:
+        """Print as the full templates do: nothing for null, and no lists."""
+        if value is None:
+            return ""
+        if isinstance(value, str | int | float):
+            return value
+        message = f"{name!r} is a {type(value).__name__}; choose a value, or join it"
+        raise TemplateError(message, self.names[name])
 
 
 class _Full:
@@ -91,20 +127,23 @@ class _Full:
         from jinja2 import TemplateError as JinjaError  # noqa: PLC0415 - 90 ms
         from jinja2 import meta, nodes  # noqa: PLC0415
 
-        environment = _environment()
+        cage = _cage()
         try:
-            tree = environment.parse(text)
-            free = meta.find_undeclared_variables(tree)
-            self._render = _renderer(environment, text, tree)
+            tree = cage.parse(text)
+            free = meta.find_undeclared_variables(tree) - cage.globals.keys()
+            self.names: Mapping[str, int] = {
+                node.name: node.lineno
+                for node in reversed([*tree.find_all(nodes.Name)])
+                if node.name in free
+            }
+            self._render = cage.compiled(text, tree)
         except JinjaError as error:
             line = getattr(error, "lineno", None) or 1
-            raise TemplateError(f"wrong template: {error.message}", line) from error
-        free -= environment.globals.keys()
-        self.names: Mapping[str, int] = {
-            node.name: node.lineno
-            for node in reversed([*tree.find_all(nodes.Name)])
-            if node.name in free
-        }
+            words = str(error.message).rstrip(".")
+            raise TemplateError(f"wrong template: {words}", line) from error
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            message = f"wrong template: too long or too deeply nested: {error}"
+            raise TemplateError(message) from error
 
     def render(self, variables: Mapping[str, object]) -> object:
         from jinja2 import TemplateError as JinjaError  # noqa: PLC0415
@@ -112,45 +151,33 @@ class _Full:
         try:
             return self._render(variables)
         except JinjaError as error:
-            line = getattr(error, "lineno", None) or 1
-            raise TemplateError(error.message or str(error), line) from error
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise TemplateError(f"cannot render: {error}") from error
+            message = error.message or str(error)
+            raise TemplateError(message, _line_of(error)) from error
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            RecursionError,
+            MemoryError,
+        ) as error:
+            message = f"cannot render: {error}"
+            raise TemplateError(message, _line_of(error)) from error
 
 
-def _renderer(
-    environment: Environment, text: str, tree: object
-) -> Callable[[Mapping[str, object]], object]:
-    """Compile to an expression when the text is one hole, else to a template."""
-    from jinja2 import nodes  # noqa: PLC0415
-
-    body = getattr(tree, "body", [])
-    single = len(body) == 1 and isinstance(body[0], nodes.Output)
-    if single and len(body[0].nodes) == 1 and text.strip()[:2] == "{{":
-        inner = text.strip()[2:-2].strip("-+ \n")
-        expression = environment.compile_expression(inner, undefined_to_none=False)
-        return lambda variables: _checked(expression(**variables))
-    template = environment.from_string(text)
-    return template.render
-
-
-def _checked(value: object) -> object:
-    """Let an undefined value raise its own error, as rendering it would."""
-    from jinja2 import Undefined  # noqa: PLC0415
-
-    if isinstance(value, Undefined):
-        str(value)
-    return value
+def _line_of(error: BaseException) -> int:
+    """Find the template's line at which rendering failed."""
+    lines = [
+        line
+        for frame, line in walk_tb(error.__traceback__)
+        if frame.f_code.co_filename == "<template>"
+    ]
+    return lines[-1] if lines else 1
 
 
 @cache
-def _environment() -> Environment:
-    from jinja2 import StrictUndefined  # noqa: PLC0415
-    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
+def _cage() -> Cage:
+    from batcher.manifest.jinja import Cage  # noqa: PLC0415 - 90 ms
 
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, keep_trailing_newline=True
-    )
-    for name in ("cycler", "joiner", "namespace", "lipsum"):
-        environment.globals.pop(name, None)
-    return environment
+    return Cage()

@@ -1,8 +1,9 @@
 """Keeps images in a local folder.
 
 An image grows under `.partial/` in a file named by its request and attempt, gets its
-final name as a second hard link, and loses the first one when it is safely on the disk:
-at every instant it is either known by its final name or found again by its partial one.
+final name as a second hard link, and loses the first one when the ledger's line that
+names it is on the disk: until then it is found again by its partial name. On a file
+system without hard links it is renamed, and a crash before its line makes it an orphan.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import contextlib
 import errno
 import hashlib
 import os
+from collections import deque
+from itertools import count
 from typing import TYPE_CHECKING
 
 import aiofiles
@@ -21,7 +24,7 @@ from batcher.images import SUFFIX, Defect, Inspector
 from batcher.stores.store import Draft
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from aiofiles.threadpool.binary import AsyncFileIO
@@ -42,10 +45,10 @@ class LocalStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._partial = folder / PARTIAL_FOLDER
-        self._kept: list[tuple[Path, Path]] = []
+        self._kept: deque[Path] = deque()
 
     async def begin(self, id_: str, attempt: int, number: int) -> LocalPartial:
-        """Start an image; its file is made when the first bytes are written."""
+        """Start an image; its file is made when the first bytes are flushed."""
         return LocalPartial(self, self._partial / f"{id_}.{attempt}.{number}")
 
     async def recover(self, id_: str, attempt: int) -> list[LocalPartial]:
@@ -63,52 +66,48 @@ class LocalStore:
             partial.read_back()
         return partials
 
+    def settled(self, is_settled: Callable[[str], bool]) -> list[str]:
+        """List partial files by name whose requests need them no more."""
+        names = [path.name for path in self._partials()]
+        return [name for name in names if is_settled(name.partition(".")[0])]
+
     def sync(self) -> None:
         """Bring kept images and their folders to the disk."""
-        kept, self._kept = self._kept, []
+        folders: set[Path] = set()
         try:
-            for final, _ in kept:
+            while self._kept:
+                final = self._kept.popleft()
+                folders.update(final.relative_to(self._folder).parents)
                 _fsync(final)
-            for folder in {final.parent for final, _ in kept}:
-                _fsync(folder)
+            for folder in folders:
+                _fsync(self._folder / folder)
         except OSError as error:
             raise StoreError(f"cannot sync images: {error.strerror}") from error
-        for _, partial in kept:
-            partial.unlink(missing_ok=True)
 
-    def clean(self, is_wanted: Callable[[str], bool]) -> None:
-        """Sync, and remove partial files that no attempt can want any more.
+    def forget(self, names: Iterable[str]) -> None:
+        """Remove partial files; a kept image has another name."""
+        for name in names:
+            with contextlib.suppress(OSError):
+                (self._partial / name).unlink()
 
-        Args:
-            is_wanted: Tells by a request's id whether to leave its files.
-        """
-        self.sync()
-        for path in self._partials():
-            if not is_wanted(path.name.partition(".")[0]):
-                path.unlink(missing_ok=True)
+    def close(self) -> None:
+        """Remove the folder of partial files when it is empty."""
         with contextlib.suppress(OSError):
             self._partial.rmdir()
 
     def link(self, partial: Path, output: str, suffix: str) -> str:
-        """Give a whole image its final name; blocks."""
+        """Give a whole image its final name, or the next free one; blocks."""
+        names = (f"{output}{tail}{suffix}" for tail in _tails())
         try:
-            final = self._free(partial, output, suffix)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            _link(partial, final)
+            final = next(
+                final
+                for final in map(self._folder.joinpath, names)
+                if _claim(final, partial)
+            )
         except OSError as error:
             raise _refused(output, error) from error
-        self._kept.append((final, partial))
+        self._kept.append(final)
         return final.relative_to(self._folder).as_posix()
-
-    def _free(self, partial: Path, output: str, suffix: str) -> Path:
-        """Find a path that holds no other whole image."""
-        number = 1
-        while True:
-            tail = f"~{number}" if number > 1 else ""
-            final = self._folder / f"{output}{tail}{suffix}"
-            if not final.exists() or final.samefile(partial) or not _is_whole(final):
-                return final
-            number += 1
 
     def _partials(self) -> Iterator[Path]:
         with contextlib.suppress(OSError):
@@ -190,6 +189,8 @@ class LocalPartial:
         try:
             if self._file is None:
                 self._path.parent.mkdir(exist_ok=True)
+                # What an earlier process left here may be a kept image's other name.
+                self._path.unlink(missing_ok=True)
                 self._file = await aiofiles.open(self._path, "wb", buffering=0)
             while data:
                 data = data[await self._file.write(data) :]
@@ -197,20 +198,42 @@ class LocalPartial:
             raise _refused(self._path.name, error) from error
 
 
-def _link(partial: Path, final: Path) -> None:
-    """Name a file anew, keeping its old name where the file system has links."""
+def _tails() -> Iterator[str]:
+    """Give what is put after a name while it is taken: nothing, `~2`, `~3` and on."""
+    yield ""
+    yield from (f"~{number}" for number in count(2))
+
+
+def _claim(final: Path, partial: Path) -> bool:
+    """Name a whole image `final`; false when another one has that name."""
+    final.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(partial, final)
     except FileExistsError:
-        if not final.samefile(partial):
-            # What stands there is no whole image, see `_free`: put ours in its place.
-            spare = partial.with_name(f"{partial.name}.link")
-            os.link(partial, spare)
-            spare.replace(final)
+        return final.samefile(partial) or _replace(final, partial)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
+        if final.exists() and _is_taken(final):
+            return False
         partial.replace(final)
+    return True
+
+
+def _replace(final: Path, partial: Path) -> bool:
+    """Put an image where something stands that is none."""
+    if _is_taken(final):
+        return False
+    spare = partial.with_name(f"{partial.name}.link")
+    spare.unlink(missing_ok=True)
+    os.link(partial, spare)
+    spare.replace(final)
+    return True
+
+
+def _is_taken(path: Path) -> bool:
+    """Tell whether a path must not be written over: a folder or a whole image."""
+    return not path.is_file() or _is_whole(path)
 
 
 def _is_whole(path: Path) -> bool:
@@ -222,7 +245,11 @@ def _is_whole(path: Path) -> bool:
 
 
 def _fsync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
+    """Bring a file or a folder to the disk, unless the user has removed it."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return
     try:
         os.fsync(file)
     finally:

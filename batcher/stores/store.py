@@ -9,7 +9,7 @@ import msgspec
 from batcher.images import Defect, Properties
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +46,8 @@ class Partial(Protocol):
     async def keep(self, output: str) -> str:
         """Give a finished whole image its name; atomic, never over a whole image.
 
+        A second time, also of a recovered one, it has the same name as before.
+
         Args:
             output: Relative path without its ending, `/`-separated.
 
@@ -62,7 +64,11 @@ class Partial(Protocol):
 
 
 class Store(Protocol):
-    """Keeps images. Safe to call at once from many tasks."""
+    """Keeps images. Safe to call at once from many tasks.
+
+    A kept image is still found by `recover`, until `forget` is told of it: only the
+    ledger knows when its line was written.
+    """
 
     async def begin(self, id_: str, attempt: int, number: int) -> Partial:
         """Start an image; raises `StoreError`.
@@ -73,9 +79,22 @@ class Store(Protocol):
     async def recover(self, id_: str, attempt: int) -> Sequence[Partial]:
         """Find what an attempt had written when the process died, by number."""
 
+    def settled(self, is_settled: Callable[[str], bool]) -> Sequence[str]:
+        """List what `recover` would find of requests that need it no more; blocks.
+
+        Args:
+            is_settled: Tells by a request's id.
+        """
+
     def sync(self) -> None:
         """Bring what was kept so far to the disk; blocks, so call it in a thread.
 
         Raises:
             StoreError: The store refuses; what was kept may be lost by a power cut.
         """
+
+    def forget(self, names: Sequence[str]) -> None:
+        """Remove what `settled` listed; kept images stay. Blocks, never raises."""
+
+    def close(self) -> None:
+        """Leave nothing empty behind. Blocks, never raises."""

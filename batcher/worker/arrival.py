@@ -1,0 +1,61 @@
+"""What is known of a reply besides its images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from batcher.ledger import ReplyLine
+    from batcher.transport import Received, Reply
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a reply besides its images.
+
+    Attributes:
+        request_id: The gateway's id of the attempt.
+        revised_prompts: As the gateway rewrote the prompt, by the image's index.
+        usage: The gateway's count of tokens.
+        quality: What was drawn, as the gateway says.
+        latency: Seconds until the reply was there.
+        warnings: Codes of what deserves a look.
+    """
+
+    request_id: str | None = None
+    revised_prompts: tuple[str | None, ...] = ()
+    usage: Mapping[str, object] | None = None
+    quality: str | None = None
+    latency: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, received: Received, reply: Reply) -> Arrival:
+        """Take it from a reply that has just come."""
+        return cls(
+            request_id=received.request_id,
+            revised_prompts=tuple(image.revised_prompt for image in reply.images),
+            usage=reply.usage,
+            quality=reply.quality,
+            latency=received.latency,
+        )
+
+    @classmethod
+    def again(cls, line: ReplyLine) -> Arrival:
+        """Take it from the ledger's line of a reply that came in an earlier run."""
+        return cls(
+            request_id=line.request_id,
+            revised_prompts=line.revised_prompts,
+            usage=line.usage,
+        )
+
+    def revised(self, index: int) -> str | None:
+        """Give the prompt as it was rewritten for one image."""
+        known = index < len(self.revised_prompts)
+        return self.revised_prompts[index] if known else None
+
+    def warned(self, *codes: str) -> Arrival:
+        """Add warnings."""
+        return msgspec.structs.replace(self, warnings=(*self.warnings, *codes))

@@ -1,0 +1,144 @@
+"""Judges the images that came, gives them their names and records the request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batcher.images import Defect
+from batcher.mismatch import mismatches
+from batcher.models import ErrorClass, Failure, Image, Status
+from batcher.stores import Draft
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from batcher.models import Request
+    from batcher.stores import Partial
+    from batcher.transport import Reply
+    from batcher.worker.arrival import Arrival
+    from batcher.worker.recorder import Recorder
+    from batcher.worker.terms import Terms
+
+
+class Keeper:
+    """Keeps the images of requests.
+
+    Args:
+        terms: What to do with images that are not as asked.
+        record: Where a kept request is written down.
+    """
+
+    def __init__(self, terms: Terms, record: Recorder) -> None:
+        self._terms = terms
+        self._record = record
+
+    async def keep(
+        self,
+        request: Request,
+        partials: Mapping[int, Partial],
+        arrival: Arrival,
+        spent: Decimal | None,
+    ) -> Failure | None:
+        """Keep what is whole and write down that the request has ended.
+
+        Args:
+            request: What was asked.
+            partials: What came, by its index in the reply.
+            arrival: What is known besides.
+            spent: What it cost.
+
+        Returns:
+            None when it has ended; else why not, and nothing was kept or written.
+        """
+        drafts, defects = await _judge(partials)
+        if not drafts:
+            return _bad_reply(next(iter(defects), "no image came"))
+        found = mismatches(
+            request,
+            [draft.properties for draft in drafts.values()],
+            quality=arrival.quality,
+            usage=arrival.usage,
+        )
+        refusal = _bad_reply(f"not as asked: {', '.join(found)}") if found else None
+        if refusal is not None and self._terms.on_mismatch == "retry":
+            for partial in partials.values():
+                await partial.discard()
+            return refusal
+        images = await _named(request, partials, drafts, arrival)
+        is_refused = refusal is not None and self._terms.on_mismatch == "fail"
+        self._record.result(
+            request,
+            Status.FAILED if is_refused else Status.SUCCEEDED,
+            arrival.warned(*found),
+            images=images,
+            spent=spent,
+            failure=refusal if is_refused else None,
+        )
+        return None
+
+
+async def unpack(reply: Reply, partials: Mapping[int, Partial]) -> dict[int, Partial]:
+    """Give the images that came inside a reply, by index; discard the others.
+
+    One that is not whole is left out where the reply has its URL, too.
+    """
+    came: dict[int, Partial] = {}
+    for image in reply.usable:
+        partial = None if image.number is None else partials.get(image.number)
+        if partial is None:
+            continue
+        if image.url is None or isinstance(await partial.finish(), Draft):
+            came[image.index] = partial
+    for partial in partials.values():
+        if partial not in came.values():
+            await partial.discard()
+    return came
+
+
+async def _judge(
+    partials: Mapping[int, Partial],
+) -> tuple[dict[int, Draft], list[str]]:
+    """Part the whole images from the others, which are discarded."""
+    drafts: dict[int, Draft] = {}
+    defects: list[str] = []
+    for index, partial in partials.items():
+        draft = await partial.finish()
+        if isinstance(draft, Defect):
+            defects.append(draft.message)
+            await partial.discard()
+        else:
+            drafts[index] = draft
+    return drafts, defects
+
+
+async def _named(
+    request: Request,
+    partials: Mapping[int, Partial],
+    drafts: Mapping[int, Draft],
+    arrival: Arrival,
+) -> tuple[Image, ...]:
+    """Give whole images their final names, in order."""
+    images = []
+    for index, draft in sorted(drafts.items()):
+        suffix = f"-{index + 1}" if request.n > 1 else ""
+        path = await partials[index].keep(request.output + suffix)
+        images.append(_image(index, path, draft, arrival.revised(index)))
+    return tuple(images)
+
+
+def _image(index: int, path: str, draft: Draft, revised: str | None) -> Image:
+    return Image(
+        index=index,
+        path=path,
+        bytes=draft.bytes,
+        sha256=draft.sha256,
+        format=draft.properties.format.value,
+        width=draft.properties.width,
+        height=draft.properties.height,
+        revised_prompt=revised,
+    )
+
+
+def _bad_reply(message: str) -> Failure:
+    return Failure(error_class=ErrorClass.BAD_REPLY, message=message)

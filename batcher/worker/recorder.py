@@ -1,0 +1,163 @@
+"""Writes into the ledger what becomes of requests, and tells whoever watches."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import UNSET
+
+from batcher.ledger import event
+from batcher.pricing import quote
+
+if TYPE_CHECKING:
+    from batcher.ledger import LedgerWriter, Standing
+    from batcher.models import Failure, Image, Request, Status
+    from batcher.worker.arrival import Arrival
+    from batcher.worker.terms import Terms
+
+NOTHING = Decimal(0)
+
+
+class Observer(Protocol):
+    """Is told what happens, as it happens; must not block or raise."""
+
+    def attempted(self, request: Request, attempt: int) -> None:
+        """An attempt was announced and is about to leave."""
+
+    def retrying(self, request: Request, failure: Failure, delay: float) -> None:
+        """An attempt failed, and another will follow."""
+
+    def ended(self, request: Request, result: event.Result | None) -> None:
+        """A request has ended; None when it was left unknown."""
+
+
+class Recorder:
+    """Writes the lines of requests; each method one line, and none of them waits.
+
+    All of them raise `StoreError` when the ledger refuses.
+
+    Args:
+        ledger: Where the lines go.
+        terms: The endpoint's name and prices.
+        observer: Is told of each line that matters to people.
+    """
+
+    def __init__(self, ledger: LedgerWriter, terms: Terms, observer: Observer) -> None:
+        self._ledger = ledger
+        self._terms = terms
+        self._observer = observer
+
+    def standing(self, request: Request) -> Standing | None:
+        """Say where a request stands."""
+        return self._ledger.standings.get(request.id)
+
+    def attempts(self, request: Request) -> int:
+        """Count the attempts of a request, in all runs."""
+        standing = self.standing(request)
+        return 0 if standing is None else standing.attempts
+
+    def attempt(self, request: Request, worst: Decimal | None) -> int:
+        """Announce an attempt before it leaves; give its number."""
+        number = self.attempts(request) + 1
+        self._ledger.append(
+            event.Attempt(
+                at=event.now(),
+                id=request.id,
+                attempt=number,
+                reserved_usd=UNSET if worst is None else worst,
+                endpoint=self._terms.endpoint,
+            )
+        )
+        self._observer.attempted(request, number)
+        return number
+
+    def retry(self, request: Request, failure: Failure, delay: float) -> None:
+        """Write that an attempt failed and another will follow."""
+        self._ledger.append(
+            event.Retry(
+                at=event.now(),
+                id=request.id,
+                attempt=self.attempts(request),
+                error=event.ErrorRecord.of(failure),
+                maybe_billed=failure.maybe_billed,
+                delay=round(delay, 3),
+                request_id=failure.request_id,
+            )
+        )
+        self._observer.retrying(request, failure, delay)
+
+    def unknown(self, request: Request, failure: Failure) -> None:
+        """Write that an attempt's outcome is not known."""
+        self._ledger.append(
+            event.Unknown(
+                at=event.now(),
+                id=request.id,
+                attempt=self.attempts(request),
+                error=event.ErrorRecord.of(failure),
+                request_id=failure.request_id,
+            )
+        )
+        self._observer.ended(request, None)
+
+    def reply(
+        self,
+        request: Request,
+        urls: tuple[str, ...],
+        revised_prompts: tuple[str | None, ...],
+        arrival: Arrival,
+    ) -> None:
+        """Write where the images of a reply can be fetched, before they are."""
+        self._ledger.append(
+            event.Reply(
+                at=event.now(),
+                id=request.id,
+                attempt=self.attempts(request),
+                urls=urls,
+                request_id=arrival.request_id,
+                revised_prompts=revised_prompts,
+                usage=arrival.usage,
+            )
+        )
+
+    def result(
+        self,
+        request: Request,
+        status: Status,
+        arrival: Arrival,
+        *,
+        images: tuple[Image, ...] = (),
+        spent: Decimal | None = None,
+        failure: Failure | None = None,
+    ) -> None:
+        """Write how a request has ended."""
+        result = event.Result(
+            at=event.now(),
+            id=request.id,
+            name=request.name,
+            status=status,
+            attempts=self.attempts(request),
+            request=request.described(),
+            vars=request.vars,
+            images=images,
+            usage=arrival.usage,
+            cost_usd=spent,
+            maybe_billed_usd=self._maybe_billed(request, failure),
+            latency=arrival.latency,
+            request_id=arrival.request_id,
+            warnings=arrival.warnings,
+            error=None if failure is None else event.ErrorRecord.of(failure),
+        )
+        self._ledger.append(result)
+        self._observer.ended(request, result)
+
+    def _maybe_billed(
+        self, request: Request, failure: Failure | None
+    ) -> Decimal | None:
+        """Sum what this request's attempts may have cost without an image."""
+        standing = self.standing(request)
+        usd = NOTHING if standing is None else standing.maybe_billed
+        if standing is not None and failure is not None and failure.maybe_billed:
+            usd += standing.open_usd or NOTHING
+        is_priced = quote(request, self._terms.prices) is not None
+        return usd if usd or is_priced else None

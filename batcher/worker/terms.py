@@ -1,0 +1,78 @@
+"""What is the same for all requests of a run."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from batcher import sizes
+from batcher.plan import Choice
+from batcher.pricing import Price
+from batcher.retry import Policy
+
+if TYPE_CHECKING:
+    from batcher.config import Settings
+    from batcher.models import Request
+
+SECONDS_BASE = 360.0
+SECONDS_LARGE = 600.0
+"""Time limits of an attempt: 4K and high quality take minutes (gateway practice)."""
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What is the same for all requests of a run.
+
+    Attributes:
+        endpoint: Name of the endpoint, for the ledger.
+        prices: USD per image, as the user set them.
+        choice: Which ended requests are sent again.
+        policy: How often a failed attempt is followed by another.
+        timeout: Seconds of an attempt, None for the defaults.
+        on_mismatch: What to do with an image that is not as asked.
+        as_data_uri: How reference files stand on the wire.
+        random: Gives numbers from 0 to 1, for the jitter.
+    """
+
+    endpoint: str
+    prices: tuple[Price, ...]
+    choice: Choice
+    policy: Policy
+    timeout: float | None = None
+    on_mismatch: str = "keep"
+    as_data_uri: bool = False
+    random: Callable[[], float] = random.random
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        choice: Choice,
+        *,
+        endpoint: str,
+        prices: tuple[Price, ...],
+    ) -> Terms:
+        """Take from the settings what a worker needs."""
+        return cls(
+            endpoint=endpoint,
+            prices=prices,
+            choice=choice,
+            policy=Policy(
+                max_attempts=settings.max_attempts,
+                by_class=settings.retry,
+                retry_unknown=choice.retry_unknown,
+                wait_for_quota=settings.wait_for_quota,
+            ),
+            timeout=settings.timeout,
+            on_mismatch=settings.on_mismatch,
+            as_data_uri=settings.references_as == "data_uri",
+        )
+
+    def seconds(self, request: Request) -> float:
+        """Give the time limit of one attempt."""
+        if self.timeout is not None:
+            return self.timeout
+        large = request.size is not None and sizes.is_large(request.size)
+        return SECONDS_LARGE if large else SECONDS_BASE

@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batcher.ledger import ReplyLine, Standing, Standings, State
+from batcher.models import Request
+from batcher.plan import (
+    RETRY_WORDS,
+    Choice,
+    Kind,
+    Plan,
+    Survey,
+    key_of,
+    kind_of,
+    taken_names,
+    was_bought,
+)
+from batcher.pricing import Price
+
+REPLY = ReplyLine(attempt=1, urls=("http://127.0.0.1/a",))
+DEFAULT = Choice.of((), retry_unknown=True)
+CAREFUL = Choice.of((), retry_unknown=False)
+PRICES = (Price(model="gpt-image-2-pro", usd=Decimal("0.5")),)
+LINES = {
+    "new": b"",
+    "done": b'{"event":"result","id":"%s","status":"succeeded"}',
+    "failed": b'{"event":"result","id":"%s","status":"failed"}',
+    "rejected": b'{"event":"result","id":"%s","status":"rejected"}',
+    "unknown": b'{"event":"attempt","id":"%s","attempt":1}',
+}
+
+
+def request(number: int, *, name: str = "", **body: object) -> Request:
+    fields = {"model": "gpt-image-2-pro", "prompt": "a fox", **body}
+    return Request(
+        id=f"{number:020x}",
+        name=name or f"fox {number}",
+        body=fields,
+        vars={},
+        output=f"fox-{number}",
+        origin="m.yaml:1",
+    )
+
+
+def ledger(*kinds: str) -> Standings:
+    """Make a ledger whose request number i stands as the i-th word says."""
+    standings = Standings()
+    for number, kind in enumerate(kinds):
+        if LINES[kind]:
+            standings.take(LINES[kind] % f"{number:020x}".encode())
+    return standings
+
+
+def planned(
+    *requests: Request,
+    standings: Standings | None = None,
+    choice: Choice = DEFAULT,
+    prices: tuple[Price, ...] = (),
+) -> Plan:
+    survey = Survey(standings or Standings(), choice, prices)
+    for each in requests:
+        if survey.add(each):
+            survey.choose(each)
+    return survey.finish()
+
+
+@pytest.mark.parametrize(
+    ("standing", "choice", "sends"),
+    [
+        (None, DEFAULT, True),
+        (Standing(state=State.PENDING), CAREFUL, True),
+        (Standing(state=State.LOST), CAREFUL, True),
+        (Standing(state=State.SUCCEEDED), DEFAULT, False),
+        (Standing(state=State.REJECTED), DEFAULT, False),
+        (Standing(state=State.FAILED, error_class="server"), CAREFUL, True),
+        (Standing(state=State.FAILED, error_class="ambiguous"), DEFAULT, True),
+        (Standing(state=State.FAILED, error_class="ambiguous"), CAREFUL, False),
+        (Standing(state=State.UNKNOWN), DEFAULT, True),
+        (Standing(state=State.UNKNOWN), CAREFUL, False),
+        (Standing(state=State.REPLIED, reply=REPLY), CAREFUL, True),
+        (Standing(state=State.UNKNOWN, reply=REPLY), CAREFUL, True),
+        (
+            Standing(state=State.FAILED, error_class="download", reply=REPLY),
+            CAREFUL,
+            True,
+        ),
+        (Standing(state=State.FAILED, error_class="download"), DEFAULT, False),
+    ],
+)
+def test_without_words_what_may_yet_succeed_is_worked_on(
+    standing: Standing | None, choice: Choice, *, sends: bool
+) -> None:
+    assert choice.sends(standing) is sends
+
+
+def test_a_lost_url_is_bought_anew_only_when_the_user_says_so() -> None:
+    lost = Standing(state=State.FAILED, error_class="download")
+    assert Choice.of((), retry_unknown=True, buy_lost_urls=True).sends(lost)
+
+
+@pytest.mark.parametrize("word", sorted(RETRY_WORDS))
+def test_a_word_of_retry_chooses_exactly_its_kinds(word: str) -> None:
+    choice = Choice.of((word,), retry_unknown=False)
+    chosen = {
+        kind
+        for kind, state in {
+            Kind.FAILED: State.FAILED,
+            Kind.REJECTED: State.REJECTED,
+            Kind.UNKNOWN: State.UNKNOWN,
+        }.items()
+        if choice.sends(Standing(state=state))
+    }
+    assert chosen == RETRY_WORDS[word]
+    assert choice.sends(None)
+    assert not choice.sends(Standing(state=State.SUCCEEDED))
+
+
+def test_to_ask_for_the_unknown_is_to_retry_them() -> None:
+    assert Choice.of(("unknown",), retry_unknown=False).retry_unknown
+    assert not Choice.of(("failed",), retry_unknown=False).retry_unknown
+
+
+@given(st.lists(st.sampled_from(sorted(LINES)), max_size=20))
+def test_the_words_of_a_plan_are_disjoint_and_sum_to_its_total(
+    kinds: list[str],
+) -> None:
+    requests = [request(number) for number in range(len(kinds))]
+    plan = planned(*requests, standings=ledger(*kinds))
+    counted = {word: getattr(plan, word) for word in LINES}
+    assert counted == {word: kinds.count(word) for word in LINES}
+    assert plan.total == sum(counted.values()) == len(kinds)
+    assert plan.to_send == len(kinds) - kinds.count("done") - kinds.count("rejected")
+
+
+def test_a_row_that_repeats_another_is_bought_once() -> None:
+    plan = planned(request(1), request(1), request(2), request(1))
+    assert (plan.total, plan.duplicates, plan.to_send) == (2, 2, 2)
+    assert plan.warnings["duplicate"] == 2
+
+
+def test_images_are_those_that_will_be_asked_for() -> None:
+    requests = (request(0, n=4), request(1, n=3), request(2))
+    plan = planned(*requests, standings=ledger("done"))
+    assert plan.images == 4
+
+
+def test_an_estimate_has_a_range_and_a_set_price_none() -> None:
+    estimate = planned(request(1))
+    assert estimate.low_usd is not None
+    assert estimate.estimated_usd is not None
+    assert estimate.worst_usd is not None
+    assert estimate.low_usd < estimate.estimated_usd < estimate.worst_usd
+    priced = planned(request(1), request(2, n=2), prices=PRICES)
+    assert priced.low_usd == priced.estimated_usd == priced.worst_usd == Decimal("1.5")
+
+
+def test_what_has_no_price_is_null_and_not_zero() -> None:
+    plan = planned(request(1, model="dreamer"))
+    assert plan.unpriced == 1
+    assert plan.low_usd is plan.estimated_usd is plan.worst_usd is None
+    mixed = planned(request(1, model="dreamer"), request(2), prices=PRICES)
+    assert (mixed.unpriced, mixed.estimated_usd) == (1, Decimal("0.5"))
+
+
+def test_nothing_to_send_costs_nothing() -> None:
+    plan = planned(request(0, model="dreamer"), standings=ledger("done"))
+    assert (plan.to_send, plan.unpriced) == (0, 0)
+    assert plan.estimated_usd == Decimal(0)
+
+
+def test_what_was_paid_is_fetched_and_not_priced_again() -> None:
+    standings = ledger("unknown")
+    reply = b'{"event":"reply","id":"%s","attempt":1,"urls":["http://e/1"]}'
+    standings.take(reply % f"{0:020x}".encode())
+    plan = planned(request(0), standings=standings, prices=PRICES)
+    assert (plan.unknown, plan.to_send) == (1, 1)
+    assert plan.estimated_usd == Decimal(0)
+
+
+def test_a_survey_knows_whether_anything_has_a_price() -> None:
+    for model, is_priced in (("gpt-image-2-pro", True), ("dreamer", False)):
+        survey = Survey(Standings(), DEFAULT, ())
+        survey.choose(request(1, model=model))
+        assert survey.count.is_priced is is_priced
+
+
+def test_two_requests_must_not_share_a_file() -> None:
+    survey = Survey(Standings(), DEFAULT, ())
+    survey.add(request(1))
+    assert survey.clashes == set()
+    survey.add(msgspec.structs.replace(request(2), output="FOX-1"))
+    assert survey.clashes == {"fox-1"}
+
+
+def test_orphans_are_in_the_ledger_and_not_in_the_manifest() -> None:
+    survey = Survey(ledger("done", "done", "failed"), DEFAULT, ())
+    survey.add(request(1))
+    assert survey.orphans() == {f"{0:020x}", f"{2:020x}"}
+    assert survey.finish(changed=0, orphaned=2).orphaned == 2
+
+
+def test_an_id_of_any_kind_can_be_an_orphan() -> None:
+    standings = Standings()
+    standings.take(b'{"event":"attempt","id":"by hand","attempt":1}')
+    assert Survey(standings, DEFAULT, ()).orphans() == {"by hand"}
+    assert key_of("by hand") == key_of("by hand")
+
+
+@pytest.mark.parametrize(
+    ("standing", "is_bought"),
+    [
+        (None, False),
+        (Standing(state=State.PENDING), False),
+        (Standing(state=State.FAILED), False),
+        (Standing(state=State.REJECTED), False),
+        (Standing(state=State.SUCCEEDED), True),
+        (Standing(state=State.LOST), True),
+        (Standing(state=State.UNKNOWN), True),
+        (Standing(state=State.FAILED, reply=REPLY), True),
+    ],
+)
+def test_what_was_never_made_was_not_bought(
+    standing: Standing | None, *, is_bought: bool
+) -> None:
+    assert was_bought(standing) is is_bought
+
+
+def test_a_name_is_taken_when_another_request_has_it() -> None:
+    orphans = {"0": "fox", "1": "heron"}
+    requests = [request(1, name="fox"), request(2, name="otter")]
+    assert taken_names(requests, orphans) == {"fox"}
+
+
+@pytest.mark.parametrize(
+    ("plan", "needs_consent"),
+    [
+        (Plan(total=0, warnings={}), False),
+        (Plan(total=1, new=1, warnings={}), False),
+        (Plan(total=1, done=1, orphaned=1, warnings={}), False),
+        (Plan(total=1, changed=1, warnings={}), True),
+        (Plan(total=1, new=1, orphaned=1, warnings={}), True),
+    ],
+)
+def test_to_buy_anew_needs_consent(plan: Plan, *, needs_consent: bool) -> None:
+    assert plan.needs_consent is needs_consent
+
+
+def test_a_plan_awaits_to_itself() -> None:
+    async def awaited(plan: Plan) -> Plan:
+        return await plan
+
+    plan = Plan(total=0, warnings={})
+    assert asyncio.run(awaited(plan)) is plan
+
+
+def test_every_state_has_a_kind() -> None:
+    assert {kind_of(Standing(state=state)) for state in State} == set(Kind)
+    assert kind_of(None) is Kind.NEW
