@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batcher.api import plan, run
+    from batcher.control import Control
     from batcher.errors import BatcherError, ManifestError, StoreError, UsageError
     from batcher.ledger.event import Result
     from batcher.models import (
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
         Summary,
     )
     from batcher.plan import Plan
-    from batcher.runner import Control
     from batcher.sandbox import Sandbox, SandboxOptions
     from batcher.status import RunStatus
     from batcher.status import read_status as open_run
@@ -59,7 +59,7 @@ _HOMES = {
         *("ErrorClass", "Failure", "Image", "Problem", "Request", "Status", "Summary"),
     ),
     "batcher.plan": ("Plan",),
-    "batcher.runner": ("Control",),
+    "batcher.control": ("Control",),
     "batcher.sandbox": ("Sandbox", "SandboxOptions"),
     "batcher.status": ("RunStatus", "open_run"),
 }
@@ -69,5 +69,7 @@ _ALIASES = {"open_run": "read_status"}
 def __getattr__(name: str) -> object:
     for module, names in _HOMES.items():
         if name in names:
-            return getattr(importlib.import_module(module), _ALIASES.get(name, name))
+            found = getattr(importlib.import_module(module), _ALIASES.get(name, name))
+            globals()[name] = found  # importing `batcher.plan` has put the module here
+            return found
     raise AttributeError(f"module 'batcher' has no attribute {name!r}")

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from batcher.job import Job, Options
-from batcher.runner import Control, execute
+from batcher.runner import execute
 
 if TYPE_CHECKING:
+    from batcher.control import Control
     from batcher.ledger.event import Result
     from batcher.models import Failure, Request, Summary
     from batcher.plan import Plan

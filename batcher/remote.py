@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
-from typing import Self, TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 

@@ -10,13 +10,14 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, suppress
 from typing import Protocol
 
 import msgspec
 
-from batcher.config import BUILT_IN, SANDBOX, Endpoint, Secret
+from batcher.config import BUILT_IN, SANDBOX, Endpoint
+from batcher.control import Control, Desk
 from batcher.count import Count, count_ledger
 from batcher.engines import LocalPool
 from batcher.errors import ManifestError, StoreError, UsageError
@@ -25,6 +26,7 @@ from batcher.governor import Governor, Limits
 from batcher.job import Job, require_endpoint
 from batcher.ledger import LedgerWriter, event, lock_folder
 from batcher.models import ErrorClass, Failure, Request, Summary
+from batcher.remote import RemoteControl
 from batcher.sandbox import Sandbox, SandboxOptions
 from batcher.stores import LocalStore
 from batcher.transport import HttpTransport
@@ -62,37 +64,13 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     clock: Callable[[], float]
 
 
-class Control:
-    """Stops a run from outside: once to drain, twice to cancel."""
-
-    def __init__(self) -> None:
-        self.exit_code: int | None = None
-        self._drain: Callable[[], None] | None = None
-        self._abort: Callable[[], None] | None = None
-
-    def interrupt(self, exit_code: int) -> None:
-        """Let what is in flight finish; the second time, cancel it."""
-        if self.exit_code is None:
-            self.exit_code = exit_code
-            if self._drain is not None:
-                self._drain()
-        elif self._abort is not None:
-            abort, self._abort = self._abort, None
-            abort()
-
-    def attach(self, drain: Callable[[], None], abort: Callable[[], None]) -> None:
-        """Say what the interruptions do; an earlier one is made up for."""
-        self._drain, self._abort = drain, abort
-        if self.exit_code is not None:
-            drain()
-
-
 async def execute(
     job: Job,
     observer: Observer,
     *,
     control: Control | None = None,
     sandbox: SandboxOptions | None = None,
+    chance: Callable[[], float] = random.random,
 ) -> Summary:
     """Do a run.
 
@@ -101,6 +79,7 @@ async def execute(
         observer: Is told what happens.
         control: Stops it from outside.
         sandbox: How the sandbox behaves, when the endpoint is the built-in one.
+        chance: Gives numbers from 0 to 1, for all jitter.
 
     Returns:
         What the run directory holds now.
@@ -120,26 +99,24 @@ async def execute(
                 Sandbox(sandbox or SandboxOptions())
             )
             endpoint = msgspec.structs.replace(endpoint, base_url=gateway.base_url)
-        run = await resources.enter_async_context(_opened(job, endpoint, key, observer))
-        return await run.go(control or Control())
-
-
-@asynccontextmanager
-async def _opened(
-    job: Job, endpoint: Endpoint, key: Secret, observer: Observer
-) -> AsyncIterator[_Run]:
-    """Open the ledger, the store and the transport; close them in reverse."""
-    standings = job.reading.standings
-    try:
-        ledger = LedgerWriter(job.folder, standings, expected_size=job.reading.size)
-    except StoreError as error:
-        raise UsageError(str(error)) from error
-    async with AsyncExitStack() as resources:
+        ledger = _open_ledger(job)
         resources.callback(_close_quietly, ledger)
         transport = await resources.enter_async_context(
             HttpTransport(endpoint.base_url, key, agent=f"batcher/{VERSION}")
         )
-        yield _Run(job, endpoint, ledger, transport, observer)
+        run = _Run(
+            job, endpoint, ledger, transport=transport, observer=observer, chance=chance
+        )
+        await resources.enter_async_context(RemoteControl(job.folder, run.desk.handle))
+        return await run.go(control or Control())
+
+
+def _open_ledger(job: Job) -> LedgerWriter:
+    standings = job.reading.standings
+    try:
+        return LedgerWriter(job.folder, standings, expected_size=job.reading.size)
+    except StoreError as error:
+        raise UsageError(str(error)) from error
 
 
 class _Run:
@@ -150,8 +127,10 @@ class _Run:
         job: Job,
         endpoint: Endpoint,
         ledger: LedgerWriter,
+        *,
         transport: HttpTransport,
         observer: Observer,
+        chance: Callable[[], float],
     ) -> None:
         clock = time.monotonic
         standings = ledger.standings
@@ -166,7 +145,7 @@ class _Run:
         governor = Governor(
             _limits(job),
             now=self._started,
-            random=random.random,
+            random=chance,
             spent=standings.spent,
             unknown=standings.maybe_billed(),
             images=count_ledger(standings).images,
@@ -184,8 +163,16 @@ class _Run:
                 job.choice,
                 endpoint=endpoint.name,
                 prices=endpoint.prices,
+                chance=chance,
             ),
             observer=observer,
+        )
+        self.desk = Desk(
+            gate=self._gate,
+            count=self._count,
+            ledger=ledger,
+            clock=clock,
+            stop=self._stop,
         )
 
     async def go(self, control: Control) -> Summary:

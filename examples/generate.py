@@ -22,7 +22,7 @@ def tell(request: Request, result: Result | None) -> None:
 with tempfile.TemporaryDirectory() as folder:
     manifest = Path(folder) / "animals.yaml"
     manifest.write_text(MANIFEST)
-    options = {"endpoint": "sandbox", "out": f"{folder}/out"}
-    print("would cost", plan(manifest, **options).estimated_usd)
-    summary = run(manifest, on_result=tell, **options)
+    out = f"{folder}/out"
+    print("would cost", plan(manifest, endpoint="sandbox", out=out).estimated_usd)
+    summary = run(manifest, endpoint="sandbox", out=out, on_result=tell)
     print(f"{summary.succeeded} of {summary.total} kept, {summary.spent_usd} USD")

@@ -126,7 +126,8 @@ def _run(job: Job, parsed: argparse.Namespace) -> Summary:
     display = make_display(sys.stderr, quiet=parsed.quiet, log_format=parsed.log_format)
 
     async def run(sandbox: SandboxOptions) -> Summary:
-        from batcher.runner import Control, execute  # noqa: PLC0415
+        from batcher.control import Control  # noqa: PLC0415
+        from batcher.runner import execute  # noqa: PLC0415
 
         control = Control()
         loop = asyncio.get_running_loop()

@@ -72,6 +72,7 @@ class Attempt(
 
     at: datetime
     id: str
+    name: str | UnsetType = UNSET
     attempt: int
     reserved_usd: Decimal | UnsetType = UNSET
     endpoint: str | UnsetType = UNSET
@@ -135,6 +136,16 @@ class Result(
     error: ErrorRecord | None = None
 
 
+class Control(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="control"
+):
+    """A running run was told something by hand."""
+
+    at: datetime
+    command: str
+    value: Decimal | None = None
+
+
 class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="end"):
     """A run ends; carries the summary's counts."""
 
@@ -168,7 +179,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="end
         return cls(at=at, run=run, reason=reason, **counts)
 
 
-Event = Run | Attempt | Retry | Reply | Unknown | Result | End
+Event = Run | Attempt | Retry | Reply | Unknown | Result | Control | End
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 

@@ -49,7 +49,7 @@ def manifest_schema() -> Schema:
 
 
 def _entry() -> Schema:
-    combinations = {"type": "array", "items": {"type": "object", "minProperties": 1}}
+    combinations: Schema = {"type": "array", "items": {"type": "object", "minProperties": 1}}
     return _fields(
         name=_TEXT,
         extra=_mapping("Fields to send as they are."),

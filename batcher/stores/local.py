@@ -40,10 +40,14 @@ class LocalStore:
 
     Args:
         folder: The run directory; it exists.
+        link: Gives a file a second name, where the file system can.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, link: Callable[[Path, Path], None] = os.link
+    ) -> None:
         self._folder = folder
+        self._link = link
         self._partial = folder / PARTIAL_FOLDER
         self._kept: deque[Path] = deque()
 
@@ -102,12 +106,27 @@ class LocalStore:
             final = next(
                 final
                 for final in map(self._folder.joinpath, names)
-                if _claim(final, partial)
+                if self._claim(final, partial)
             )
         except OSError as error:
             raise _refused(output, error) from error
         self._kept.append(final)
         return final.relative_to(self._folder).as_posix()
+
+    def _claim(self, final: Path, partial: Path) -> bool:
+        """Name a whole image `final`; false when another one has that name."""
+        final.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._link(partial, final)
+        except FileExistsError:
+            return final.samefile(partial) or _replace(final, partial)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if final.exists() and _is_taken(final):
+                return False
+            partial.replace(final)
+        return True
 
     def _partials(self) -> Iterator[Path]:
         with contextlib.suppress(OSError):
@@ -202,22 +221,6 @@ def _tails() -> Iterator[str]:
     """Give what is put after a name while it is taken: nothing, `~2`, `~3` and on."""
     yield ""
     yield from (f"~{number}" for number in count(2))
-
-
-def _claim(final: Path, partial: Path) -> bool:
-    """Name a whole image `final`; false when another one has that name."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(partial, final)
-    except FileExistsError:
-        return final.samefile(partial) or _replace(final, partial)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if final.exists() and _is_taken(final):
-            return False
-        partial.replace(final)
-    return True
 
 
 def _replace(final: Path, partial: Path) -> bool:

@@ -64,6 +64,7 @@ class Recorder:
             event.Attempt(
                 at=event.now(),
                 id=request.id,
+                name=request.name,
                 attempt=number,
                 reserved_usd=UNSET if worst is None else worst,
                 endpoint=self._terms.endpoint,

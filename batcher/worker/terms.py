@@ -33,7 +33,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         timeout: Seconds of an attempt, None for the defaults.
         on_mismatch: What to do with an image that is not as asked.
         as_data_uri: How reference files stand on the wire.
-        random: Gives numbers from 0 to 1, for the jitter.
+        chance: Gives numbers from 0 to 1, for the jitter.
     """
 
     endpoint: str
@@ -43,7 +43,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float | None = None
     on_mismatch: str = "keep"
     as_data_uri: bool = False
-    random: Callable[[], float] = random.random
+    chance: Callable[[], float] = random.random
 
     @classmethod
     def of(
@@ -53,6 +53,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         *,
         endpoint: str,
         prices: tuple[Price, ...],
+        chance: Callable[[], float] = random.random,
     ) -> Terms:
         """Take from the settings what a worker needs."""
         return cls(
@@ -68,6 +69,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
             timeout=settings.timeout,
             on_mismatch=settings.on_mismatch,
             as_data_uri=settings.references_as == "data_uri",
+            chance=chance,
         )
 
     def seconds(self, request: Request) -> float:

@@ -121,7 +121,7 @@ class Worker:
                 self._terms.policy,
                 used=used,
                 tries=tries,
-                random=self._terms.random,
+                random=self._terms.chance,
             )
             if not await self._follow(request, failure, decision):
                 return
@@ -246,7 +246,7 @@ class Worker:
             tries += 1
             if failure.final or tries == DOWNLOAD_TRIES:
                 return failure
-            await asyncio.sleep(self._terms.random() * min(30.0, 2.0**tries))
+            await asyncio.sleep(self._terms.chance() * min(30.0, 2.0**tries))
 
     async def _fetch_again(self, request: Request, line: ReplyLine) -> bool:
         """Fetch what was paid for; true when nothing is left to do."""

@@ -1,0 +1,138 @@
+"""Carries out what a user tells a running run: by signal, or by a command.
+
+Knows nothing of signals or sockets themselves, see `cli` and `remote`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import asdict, replace
+
+from batcher.errors import UsageError
+from batcher.ledger import event
+from batcher.models import ErrorClass, Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from batcher.count import Count
+    from batcher.gate import Gate
+    from batcher.governor import Governor, Limits
+    from batcher.ledger import LedgerWriter
+    from batcher.remote import Command
+
+
+class Control:
+    """Interrupts a run from outside: once to drain, twice to cancel.
+
+    Attributes:
+        exit_code: What the run is to exit with, once it was interrupted.
+    """
+
+    def __init__(self) -> None:
+        self.exit_code: int | None = None
+        self._drain: Callable[[], None] | None = None
+        self._abort: Callable[[], None] | None = None
+
+    def interrupt(self, exit_code: int) -> None:
+        """Let what is in flight finish; the second time, cancel it."""
+        if self.exit_code is None:
+            self.exit_code = exit_code
+            if self._drain is not None:
+                self._drain()
+        elif self._abort is not None:
+            abort, self._abort = self._abort, None
+            abort()
+
+    def attach(self, drain: Callable[[], None], abort: Callable[[], None]) -> None:
+        """Say what the interruptions do; an earlier one is made up for."""
+        self._drain, self._abort = drain, abort
+        if self.exit_code is not None:
+            drain()
+
+
+class Desk:
+    """Carries out commands while a run goes on; each change is in the ledger.
+
+    Args:
+        gate: Where requests wait.
+        count: Requests by where they stand.
+        ledger: Where changes are written down.
+        clock: Monotonic seconds, the governor's.
+        stop: Drains the run, for a reason.
+    """
+
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        count: Count,
+        ledger: LedgerWriter,
+        clock: Callable[[], float],
+        stop: Callable[[Failure], None],
+    ) -> None:
+        self._gate = gate
+        self._count = count
+        self._ledger = ledger
+        self._clock = clock
+        self._stop = stop
+
+    def handle(self, command: Command) -> Mapping[str, object]:
+        """Carry out a command and say where the run stands.
+
+        Raises:
+            UsageError: The run does not take it.
+        """
+        if command.name != "status":
+            self._ledger.append(
+                event.Control(at=event.now(), command=command.name, value=command.value)
+            )
+            _STEPS.get(command.name, _change)(self, command)
+            self._gate.notice()
+        return self.standing()
+
+    def standing(self) -> dict[str, object]:
+        """Say where the run stands."""
+        snapshot = self._gate.governor.snapshot(self._clock())
+        states = {state.value: n for state, n in self._count.states.items() if n}
+        return {**states, **asdict(snapshot)}
+
+    @property
+    def governor(self) -> Governor:
+        """The governor that commands change."""
+        return self._gate.governor
+
+    def now(self) -> float:
+        """Give the governor's time."""
+        return self._clock()
+
+    def stop(self) -> None:
+        """Let what is in flight finish, then end."""
+        words = "stopped by hand; the same command goes on"
+        self._stop(Failure(error_class=ErrorClass.CONFIG, message=words))
+
+
+def _change(desk: Desk, command: Command) -> None:
+    """Change one limit."""
+    limits = desk.governor.limits
+    desk.governor.change(desk.now(), _changed(limits, command))
+
+
+def _changed(limits: Limits, command: Command) -> Limits:
+    if command.value is None:
+        raise UsageError(f"{command.name} takes a number")
+    if command.name == "concurrency":
+        return replace(limits, concurrency=int(command.value))
+    if command.name == "max-spend":
+        return replace(limits, max_spend=command.value)
+    if command.name in ("ipm", "rpm"):
+        return replace(limits, **{command.name: float(command.value) or None})
+    raise UsageError(f"there is no command {command.name!r}")
+
+
+_STEPS: Mapping[str, Callable[[Desk, Command], None]] = {
+    "pause": lambda desk, _: desk.governor.pause(),
+    "resume": lambda desk, _: desk.governor.resume(desk.now()),
+    "stop": lambda desk, _: desk.stop(),
+}
