@@ -1,0 +1,24 @@
+"""An observer that says nothing."""
+
+from __future__ import annotations
+
+from batcher.ledger.event import Result
+from batcher.models import Failure, Request
+from batcher.runner import View
+
+
+class Silence:
+    def started(self, view: View) -> None:
+        pass
+
+    def attempted(self, request: Request, attempt: int) -> None:
+        pass
+
+    def retrying(self, request: Request, failure: Failure, delay: float) -> None:
+        pass
+
+    def ended(self, request: Request, result: Result | None) -> None:
+        pass
+
+    def draining(self, in_flight: int) -> None:
+        pass
