@@ -1,4 +1,4 @@
-"""Every fault the sandbox knows, against both kinds of reply, once, always and at resume.
+"""Every fault of the sandbox, against both kinds of reply, once, always and at resume.
 
 What must hold whatever the gateway does: the run ends by itself with an exit code that
 fits, every POST was announced, every kept file is the one its line names, nothing that
