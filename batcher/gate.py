@@ -91,8 +91,6 @@ class Gate:
     async def _wait(self, until: float | None) -> None:
         """Wait until a time of the clock, or until something changes."""
         self._changed.clear()
-        if self.is_closed:
-            return
         delay = None if until is None else max(0.0, until - self._clock())
         try:
             async with asyncio.timeout(delay):

@@ -25,7 +25,7 @@ vars:
   style: 35mm film, soft grain
 
 defaults:                      # fields of every request; what is absent is not sent
-  size: 16:9                   # or 16:9(2K), 16:9(4K), 2048x2048, auto
+  size: "16:9"                 # or 16:9(2K), 16:9(4K), 2048x2048, auto
   quality: low
 
 output: "{{{{ city }}}}/{{{{ name }}}}"   # the ending comes from the image's bytes

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Filter = TypeVar("Filter", bound=Callable[..., object])
 Render = Callable[[Mapping[str, object]], object]
 
-MOST_WORK = 4_000_000
+MOST_WORK = 1_000_000
 """What one rendering may do, about the characters and numbers that it touches."""
 
 FILTERS = (

@@ -6,6 +6,7 @@ A table is read anew on each pass and never held. Knows nothing of requests.
 from __future__ import annotations
 
 import csv
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -118,26 +119,31 @@ def read_jsonl(
 def _opened(path: Path) -> Iterator[TextIO]:
     try:
         with path.open("rb") as raw:
-            head = raw.read(2)
-        encoding = "utf-16" if head in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+            is_utf_16 = raw.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
+        encoding = "utf-16" if is_utf_16 else "utf-8-sig"
         with path.open(encoding=encoding, newline="") as stream:
             yield stream
     except UnicodeError as error:
-        line = _undecodable(path)
+        line = None if is_utf_16 else _undecodable(path)
         raise RowsError("is not UTF-8 text; save it as UTF-8", line) from error
     except OSError as error:
         raise RowsError(f"cannot read {str(path)!r}: {error.strerror}") from error
 
 
-def _undecodable(path: Path) -> int | None:
-    """Find the first line that is not UTF-8."""
+def _undecodable(path: Path) -> int:
+    """Find the first line that is not UTF-8; decoding stops somewhere before it."""
     with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            try:
-                line.decode()
-            except UnicodeError:
-                return number
-    return None
+        return next(
+            number for number, line in enumerate(stream, 1) if not _is_utf_8(line)
+        )
+
+
+def _is_utf_8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeError:
+        return False
+    return True
 
 
 def _delimiter(stream: TextIO) -> str:

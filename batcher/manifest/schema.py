@@ -49,7 +49,8 @@ def manifest_schema() -> Schema:
 
 
 def _entry() -> Schema:
-    combinations: Schema = {"type": "array", "items": {"type": "object", "minProperties": 1}}
+    combination = {"type": "object", "minProperties": 1}
+    combinations: Schema = {"type": "array", "items": combination}
     return _fields(
         name=_TEXT,
         extra=_mapping("Fields to send as they are."),
