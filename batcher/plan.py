@@ -14,11 +14,15 @@ from enum import StrEnum
 import msgspec
 
 from batcher.count import Count
+from batcher.forecast import request_seconds
 from batcher.ledger.standing import Standing, Standings, State
 from batcher.manifest.field import warnings
 from batcher.manifest.output import collision_key
 from batcher.models import ErrorClass, Request
 from batcher.pricing import Price, quote
+
+MOST_GROUPS = 200
+"""Groups a plan tells apart; what is beyond is one group, `others`."""
 
 
 class Kind(StrEnum):
@@ -90,6 +94,26 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         return kind is Kind.NEW or kind in self.kinds
 
 
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """The requests to be sent that come from one entry and cost alike.
+
+    Attributes:
+        entry: The manifest's entry as `file:line`, or the table it reads.
+        size: As sent, None when not set.
+        quality: As sent, None when not set.
+        requests: How many.
+        images: Images they ask for.
+        estimated_usd: What they will cost, None when they have no price.
+    """
+
+    entry: str
+    size: str | None
+    quality: str | None
+    requests: int
+    images: int
+    estimated_usd: Decimal | None
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a run will do (DESIGN §3, `plan --json`).
 
@@ -110,6 +134,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         low_usd: The estimate if everything comes as cheap as it may.
         worst_usd: The estimate if everything comes as dear as it may.
         to_send: Requests this run will work on.
+        busy_seconds: Sum of their typical latencies, see `forecast`.
+        groups: The requests to be sent, by entry, size and quality.
     """
 
     total: int
@@ -128,6 +154,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     low_usd: Decimal | None = None
     worst_usd: Decimal | None = None
     to_send: int = 0
+    busy_seconds: float = 0.0
+    groups: tuple[Group, ...] = ()
 
     @property
     def needs_consent(self) -> bool:
@@ -187,6 +215,8 @@ class Survey:
         self._to_send = 0
         self._unpriced = 0
         self._low = self._expected = self._worst = Decimal(0)
+        self._busy = 0.0
+        self._groups: dict[tuple[str, str | None, str | None], _Sum] = {}
 
     def add(self, request: Request) -> bool:
         """Count one request of the manifest; false for one that repeats another."""
@@ -212,6 +242,8 @@ class Survey:
         if standing is not None and standing.reply is not None:
             return
         price = quote(request, self._prices)
+        self._busy += request_seconds(request.size, request.quality, request.n)
+        self._group(request).add(request.n, price.expected if price else None)
         if price is None:
             self._unpriced += 1
             return
@@ -249,7 +281,31 @@ class Survey:
             low_usd=self._low if is_priced else None,
             worst_usd=self._worst if is_priced else None,
             to_send=self._to_send,
+            busy_seconds=round(self._busy, 1),
+            groups=tuple(
+                Group(
+                    entry=entry,
+                    size=size,
+                    quality=quality,
+                    requests=group.requests,
+                    images=group.images,
+                    estimated_usd=group.usd,
+                )
+                for (entry, size, quality), group in self._groups.items()
+            ),
         )
+
+    def _group(self, request: Request) -> _Sum:
+        """Find the group of a request; a table's rows are one entry."""
+        file, _, _ = request.origin.rpartition(":")
+        entry = request.origin if file.endswith((".yaml", ".yml", ".json")) else file
+        key = (entry, request.size, request.quality)
+        group = self._groups.get(key)
+        if group is None:
+            if len(self._groups) >= MOST_GROUPS:
+                key = ("others", None, None)
+            group = self._groups.setdefault(key, _Sum())
+        return group
 
     def _claim_output(self, request: Request) -> None:
         key = collision_key(request.output)
@@ -257,6 +313,21 @@ class Survey:
         if place in self._outputs:
             self.clashes.add(key)
         self._outputs.add(place)
+
+
+class _Sum:
+    """What one group of requests adds up to."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.images = 0
+        self.usd: Decimal | None = None
+
+    def add(self, images: int, usd: Decimal | None) -> None:
+        self.requests += 1
+        self.images += images
+        if usd is not None:
+            self.usd = (self.usd or Decimal(0)) + usd
 
 
 def taken_names(

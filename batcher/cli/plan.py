@@ -24,6 +24,7 @@ def execute(parsed: argparse.Namespace) -> int:
     """Plan and print."""
     from batcher.cli.encode import print_json  # noqa: PLC0415 - `--help` does without
     from batcher.cli.words import plan_lines  # noqa: PLC0415
+    from batcher.forecast import run_seconds  # noqa: PLC0415
 
     job = make_job(parsed)
     for remark in job.remarks:
@@ -45,5 +46,13 @@ def execute(parsed: argparse.Namespace) -> int:
     elif parsed.json:
         print_json(job.plan)
     else:
-        print("\n".join(plan_lines(job.plan, str(job.folder))))
+        seconds = run_seconds(
+            job.plan.busy_seconds,
+            images=job.plan.images,
+            requests=job.plan.to_send,
+            concurrency=job.settings.concurrency,
+            ipm=job.settings.ipm,
+            rpm=job.settings.rpm,
+        )
+        print("\n".join(plan_lines(job.plan, str(job.folder), seconds)))
     return 0

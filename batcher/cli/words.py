@@ -37,8 +37,14 @@ def counts(numbers: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {number:,}" for name, number in numbers.items())
 
 
-def plan_lines(plan: Plan, out: str) -> Iterator[str]:
-    """Describe a plan."""
+def plan_lines(plan: Plan, out: str, seconds: float) -> Iterator[str]:
+    """Describe a plan.
+
+    Args:
+        plan: What a run will do.
+        out: The run directory.
+        seconds: How long it may take.
+    """
     yield f"{plan.total:,} requests for {out}"
     rows = (
         ("new", plan.new, "never made"),
@@ -55,8 +61,22 @@ def plan_lines(plan: Plan, out: str) -> Iterator[str]:
             yield f"  {name:<10} {number:>9,}  {words}"
     asked = f"{plan.to_send:,} requests for {plan.images:,} images"
     yield f"to send: {asked}, {price(plan)}"
+    if plan.to_send:
+        yield f"at the limits in force and typical latencies: {duration(seconds)}"
+    if len(plan.groups) > 1:
+        yield from group_lines(plan)
     if plan.warnings:
         yield f"worth a look: {counts(plan.warnings)}"
+
+
+def group_lines(plan: Plan) -> Iterator[str]:
+    """Describe what is to be sent, by entry, size and quality."""
+    for group in plan.groups[:20]:
+        shape = f"{group.size or 'any size':<12} {group.quality or '':<8}"
+        money = usd(group.estimated_usd)
+        yield f"  {group.entry:<32} {shape} {group.requests:>9,}  {money:>12}"
+    if len(plan.groups) > 20:
+        yield f"  and {len(plan.groups) - 20} more, see --json"
 
 
 def price(plan: Plan) -> str:
