@@ -221,6 +221,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         out: The run directory.
         exit_code: What the command exits with.
         stopped: Why the run stopped early, `{class, message}`.
+        estimated_usd: What the plan of this run said it would cost.
+        paid_usd: What this run did cost, without what is maybe billed.
     """
 
     total: int
@@ -240,6 +242,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     out: str
     exit_code: int = 0
     stopped: Mapping[str, str] | None = None
+    estimated_usd: Decimal | None = None
+    paid_usd: Decimal | None = None
 
     def __await__(self) -> Generator[None, None, Summary]:
         """Be its own result: `await run(…)` and `run(…)` read alike."""

@@ -140,6 +140,7 @@ class _Run:
         self._observer = observer
         self._store = LocalStore(job.folder)
         self._count = job.count
+        self._spent_before = standings.spent
         self._started = clock()
         self._id = f"{event.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         governor = Governor(
@@ -301,6 +302,11 @@ class _Run:
             seconds=time.monotonic() - self._started,
             skipped=self._job.plan.total - self._job.plan.to_send,
             stopped=stopped,
+        )
+        summary = msgspec.structs.replace(
+            summary,
+            estimated_usd=self._job.plan.estimated_usd,
+            paid_usd=self._ledger.standings.spent - self._spent_before,
         )
         if control.exit_code is not None and summary.exit_code != 0:
             code = control.exit_code

@@ -122,5 +122,8 @@ def summary_lines(summary: Summary, go_on: str | None = None) -> Iterator[str]:
     ):
         money += f", maybe billed for nothing {usd(summary.maybe_billed_usd)}"
     yield f"{money}, {summary.attempts:,} attempts"
+    if summary.estimated_usd is not None and summary.paid_usd:
+        estimated = usd(summary.estimated_usd)
+        yield f"this run: estimated {estimated}, paid {usd(summary.paid_usd)}"
     if go_on is not None and summary.succeeded < summary.total:
         yield f"to go on: {go_on}"
