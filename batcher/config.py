@@ -28,7 +28,7 @@ LARGEST_NUMBER = 10**9
 """Of any setting; what is larger is a slip of the hand."""
 
 _FILE_KEYS = ("default_endpoint", "endpoints")
-_PROFILE_KEYS = ("base_url", "key_env", "model", "prices")
+_PROFILE_KEYS = ("base_url", "key_env", "fallback", "model", "prices")
 
 
 class Secret:
@@ -93,7 +93,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: The profile's name.
         base_url: Up to and with `/v1`.
-        key_variable: The environment variable that holds its key.
+        key_variables: The environment variables that hold its keys, of one account.
+        fallback: Names of the endpoints that take what this one cannot.
         model: The model of requests that name none.
         settings: What it sets.
         prices: USD per image, as the user set them.
@@ -101,20 +102,28 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     base_url: str
-    key_variable: str | None = None
+    key_variables: tuple[str, ...] = ()
+    fallback: tuple[str, ...] = ()
     model: str = DEFAULT_MODEL
     settings: Mapping[str, object] = {}
     prices: tuple[Price, ...] = ()
 
-    def key(self, environment: Mapping[str, str]) -> Secret:
-        """Find the key.
+    def keys(self, environment: Mapping[str, str]) -> dict[str, Secret]:
+        """Find the keys, by the names under which the ledger knows them.
 
         Raises:
-            UsageError: The variable is not set.
+            UsageError: A variable is not set.
         """
-        variable = self.key_variable
-        if variable is None:
-            return Secret(SANDBOX)
+        if not self.key_variables:
+            return {self.name: Secret(SANDBOX)}
+        if len(self.key_variables) == 1:
+            return {self.name: self._key(self.key_variables[0], environment)}
+        return {
+            f"{self.name}:{variable}": self._key(variable, environment)
+            for variable in self.key_variables
+        }
+
+    def _key(self, variable: str, environment: Mapping[str, str]) -> Secret:
         value = environment.get(variable, "").strip()
         if not value:
             raise UsageError(
@@ -130,12 +139,12 @@ BUILT_IN = {
     "octopusx": Endpoint(
         name="octopusx",
         base_url="https://octopusx.ai/v1",
-        key_variable="OCTOPUSX_API_KEY",
+        key_variables=("OCTOPUSX_API_KEY",),
     ),
     "openai": Endpoint(
         name="openai",
         base_url="https://api.openai.com/v1",
-        key_variable="OPENAI_API_KEY",
+        key_variables=("OPENAI_API_KEY",),
     ),
     SANDBOX: Endpoint(name=SANDBOX, base_url="http://127.0.0.1/v1"),
 }
@@ -199,15 +208,17 @@ def choose_endpoint(
         return Endpoint(
             name="ad-hoc",
             base_url=checked_base_url(base_url, "--base-url"),
-            key_variable="BATCHER_API_KEY",
+            key_variables=("BATCHER_API_KEY",),
         )
     name = named or config.default_endpoint
     if name is None:
         return None
     if name not in config.endpoints:
+        near = difflib.get_close_matches(name, config.endpoints, n=1)
         known = ", ".join(sorted(config.endpoints))
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {known}"
         raise UsageError(
-            f"there is no endpoint {name!r}; known: {known}; add it to batcher.toml as"
+            f"there is no endpoint {name!r}; {hint} another goes into batcher.toml as"
             f" [endpoints.{name}]"
         )
     return config.endpoints[name]
@@ -348,12 +359,13 @@ def _read_endpoint(
     merge_settings([(where, own)])
     changes: dict[str, object] = {
         "base_url": checked_base_url(url, f"{where}.base_url") if url else None,
-        "key_variable": _text(profile, "key_env", where),
+        "key_variables": _texts(profile, "key_env", where),
+        "fallback": _texts(profile, "fallback", where),
         "model": _text(profile, "model", where),
         "prices": _read_prices(profile.get("prices", []), where) or None,
         "settings": {**(below.settings if below else {}), **own},
     }
-    base = below or Endpoint(name=name, base_url="", key_variable="BATCHER_API_KEY")
+    base = below or Endpoint(name=name, base_url="", key_variables=("BATCHER_API_KEY",))
     given = {key: value for key, value in changes.items() if value is not None}
     return msgspec.structs.replace(base, **given)
 
@@ -366,6 +378,27 @@ def _read_prices(prices: object, where: str) -> tuple[Price, ...]:
         return msgspec.convert(prices, tuple[Price, ...], strict=False)
     except msgspec.ValidationError as error:
         raise UsageError(f"{where}: prices: {error}") from error
+
+
+def _texts(
+    content: Mapping[str, object], key: str, where: str
+) -> tuple[str, ...] | None:
+    """Read one text or a list of them."""
+    value = content.get(key)
+    if isinstance(value, list) and value and len(set(map(str, value))) == len(value):
+        return tuple(_text({key: each}, key, where) or "" for each in value)
+    text = _text(content, key, where)
+    return None if text is None else (text,)
+
+
+def fallbacks(config: Config, endpoint: Endpoint) -> tuple[Endpoint, ...]:
+    """Find the endpoints that take what one cannot; raises `UsageError`."""
+    for name in endpoint.fallback:
+        if name not in config.endpoints or name == endpoint.name:
+            raise UsageError(
+                f"endpoint {endpoint.name!r}: fallback: there is no other {name!r}"
+            )
+    return tuple(config.endpoints[name] for name in endpoint.fallback)
 
 
 def _text(content: Mapping[str, object], key: str, where: str) -> str | None:

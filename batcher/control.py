@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import asdict, replace
 
 from batcher.errors import UsageError
+from batcher.governor import reasons
 from batcher.ledger import event
 from batcher.models import ErrorClass, Failure
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from batcher.count import Count
     from batcher.gate import Gate
-    from batcher.governor import Governor, Limits
+    from batcher.governor import Governor, Limits, Rotation
     from batcher.ledger import LedgerWriter
     from batcher.remote import Command
 
@@ -96,10 +97,11 @@ class Desk:
         """Say where the run stands."""
         snapshot = self._gate.governor.snapshot(self._clock())
         states = {state.value: n for state, n in self._count.states.items() if n}
-        return {**states, **asdict(snapshot)}
+        dropped = reasons(self._gate.governor.dropped)
+        return {**states, **asdict(snapshot), "left_out": dropped or None}
 
     @property
-    def governor(self) -> Governor:
+    def governor(self) -> Governor | Rotation:
         """The governor that commands change."""
         return self._gate.governor
 

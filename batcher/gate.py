@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from batcher.governor import Admission, Governor, Hold, Outcome
+from batcher.governor import Admission, Governor, Hold, Outcome, Rotation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,9 @@ class Gate:
         stopped: Why it was closed for good, when the governor closed it.
     """
 
-    def __init__(self, governor: Governor, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, governor: Governor | Rotation, clock: Callable[[], float]
+    ) -> None:
         self.governor = governor
         self.stopped: Failure | None = None
         self._clock = clock
@@ -74,6 +76,11 @@ class Gate:
             self.stopped = failure
         self._closed.set()
         self._changed.set()
+
+    @property
+    def survives(self) -> bool:
+        """Tell whether another route is left after one has failed."""
+        return self.governor.survives
 
     def notice(self) -> None:
         """Ask the governor anew: something about it was changed by hand."""

@@ -22,6 +22,7 @@ from batcher.config import (
     Settings,
     checked_setting,
     choose_endpoint,
+    fallbacks,
     merge_settings,
     read_config,
     settings_from,
@@ -112,6 +113,7 @@ class Job:
         self.remarks = [remark for m in manifests for _, remark in m.remarks]
         config = read_config(environment)
         self.endpoint = _endpoint(config, options, manifests, environment)
+        self.fallbacks = fallbacks(config, self.endpoint) if self.endpoint else ()
         self.settings = _settings(self.endpoint, options, manifests, environment)
         self.folder = Path(options.out or f"runs/{manifests[0].name}")
         model = self.endpoint.model if self.endpoint else DEFAULT_MODEL

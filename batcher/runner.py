@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, suppress
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -22,17 +22,20 @@ from batcher.count import Count, count_ledger
 from batcher.engines import LocalPool
 from batcher.errors import ManifestError, StoreError, UsageError
 from batcher.gate import Gate
-from batcher.governor import Governor, Limits
+from batcher.governor import Budget, Limits
 from batcher.job import Job, require_endpoint
 from batcher.ledger import LedgerWriter, event, lock_folder
 from batcher.models import ErrorClass, Failure, Request, Summary
 from batcher.remote import RemoteControl
 from batcher.sandbox import Sandbox, SandboxOptions
 from batcher.stores import LocalStore
-from batcher.transport import HttpTransport
 from batcher.version import VERSION
+from batcher.ways import Way, make_governor, open_routes, prices_by_route
 from batcher.worker import Observer as WorkerObserver
 from batcher.worker import Terms, Worker
+
+if TYPE_CHECKING:
+    from batcher.transport import Routes
 
 SYNC_SECONDS = 1.0
 """How far the disk may be behind: what a power cut may cost."""
@@ -87,28 +90,38 @@ async def execute(
     Raises:
         UsageError: The run cannot start; nothing was sent.
     """
-    endpoint = require_endpoint(job)
-    key = endpoint.key(job.environment)
+    endpoints = (require_endpoint(job), *job.fallbacks)
+    keys = [endpoint.keys(job.environment) for endpoint in endpoints]
     _check_consent(job)
     _prepare_folder(job)
     async with AsyncExitStack() as resources:
         lock = lock_folder(job.folder)
         resources.callback(lock.release)
-        if endpoint.base_url == BUILT_IN[SANDBOX].base_url:
-            gateway = await resources.enter_async_context(
-                Sandbox(sandbox or SandboxOptions())
-            )
-            endpoint = msgspec.structs.replace(endpoint, base_url=gateway.base_url)
+        if any(_is_built_in_sandbox(endpoint) for endpoint in endpoints):
+            gateway = Sandbox(sandbox or SandboxOptions())
+            await resources.enter_async_context(gateway)
+            endpoints = tuple(_located(each, gateway) for each in endpoints)
         ledger = _open_ledger(job)
         resources.callback(_close_quietly, ledger)
-        transport = await resources.enter_async_context(
-            HttpTransport(endpoint.base_url, key, agent=f"batcher/{VERSION}")
-        )
+        pairs = zip(endpoints, keys, strict=True)
+        ways = tuple(Way(endpoint=place, keys=own) for place, own in pairs)
+        transport = await resources.enter_async_context(open_routes(ways))
         run = _Run(
-            job, endpoint, ledger, transport=transport, observer=observer, chance=chance
+            job, ways, ledger, transport=transport, observer=observer, chance=chance
         )
         await resources.enter_async_context(RemoteControl(job.folder, run.desk.handle))
         return await run.go(control or Control())
+
+
+def _is_built_in_sandbox(endpoint: Endpoint) -> bool:
+    return endpoint.base_url == BUILT_IN[SANDBOX].base_url
+
+
+def _located(endpoint: Endpoint, gateway: Sandbox) -> Endpoint:
+    """Say where the sandbox of this run listens."""
+    if not _is_built_in_sandbox(endpoint):
+        return endpoint
+    return msgspec.structs.replace(endpoint, base_url=gateway.base_url)
 
 
 def _open_ledger(job: Job) -> LedgerWriter:
@@ -125,17 +138,17 @@ class _Run:
     def __init__(
         self,
         job: Job,
-        endpoint: Endpoint,
+        ways: tuple[Way, ...],
         ledger: LedgerWriter,
         *,
-        transport: HttpTransport,
+        transport: Routes,
         observer: Observer,
         chance: Callable[[], float],
     ) -> None:
         clock = time.monotonic
         standings = ledger.standings
         self._job = job
-        self._endpoint = endpoint
+        self._endpoint = ways[0].endpoint
         self._ledger = ledger
         self._observer = observer
         self._store = LocalStore(job.folder)
@@ -143,13 +156,13 @@ class _Run:
         self._spent_before = standings.spent
         self._started = clock()
         self._id = f"{event.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        governor = Governor(
-            _limits(job),
-            now=self._started,
-            random=chance,
+        budget = Budget(
             spent=standings.spent,
             unknown=standings.maybe_billed(),
             images=count_ledger(standings).images,
+        )
+        governor = make_governor(
+            ways, _limits(job), budget=budget, now=self._started, random=chance
         )
         self._gate = Gate(governor, clock)
         self._pool = LocalPool(room=self._room, is_closed=lambda: self._gate.is_closed)
@@ -162,8 +175,8 @@ class _Run:
             terms=Terms.of(
                 job.settings,
                 job.choice,
-                endpoint=endpoint.name,
-                prices=endpoint.prices,
+                endpoint=self._endpoint.name,
+                prices=prices_by_route(ways),
                 chance=chance,
             ),
             observer=observer,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Never, Protocol, TextIO
 
 from batcher.cli.log import configure
 from batcher.cli.words import counts, duration, usd
+from batcher.governor import reasons
 from batcher.ledger import State
 from batcher.models import Status
 from batcher.runner import Observer
@@ -192,6 +193,8 @@ def pace_parts(view: View) -> Iterator[str]:
         learned = "~" if standing.is_learned else ""
         pace += f" of {learned}{standing.limit:,.1f}"
     yield f"{pace} images/min"
+    if view.gate.governor.dropped:
+        yield f"left out: {reasons(view.gate.governor.dropped)}"
     left = view.job.plan.total - done(view)
     if standing.rate and left:
         yield f"{duration(left / standing.rate * 60)} left"

@@ -77,7 +77,7 @@ def _check(job: Job) -> int:
     from batcher.transport.preflight import preflight  # noqa: PLC0415
 
     endpoint = require_endpoint(job)
-    key = endpoint.key(job.environment)
+    key = next(iter(endpoint.keys(job.environment).values()))
     found = asyncio.run(preflight(endpoint.base_url, key))
     if not found.is_reached:
         print(f"no answer from {endpoint.base_url}/models")

@@ -1,6 +1,20 @@
 """What decides when the next request may leave. Pure: the clock is a parameter."""
 
 from batcher.governor.admission import Admission, Halt, Hold, Limits, Outcome, Standing
+from batcher.governor.budget import Budget
 from batcher.governor.governor import Governor
+from batcher.governor.rotation import Account, Rotation, reasons
 
-__all__ = ["Admission", "Governor", "Halt", "Hold", "Limits", "Outcome", "Standing"]
+__all__ = [
+    "Account",
+    "Admission",
+    "Budget",
+    "Governor",
+    "Halt",
+    "Hold",
+    "Limits",
+    "Outcome",
+    "Rotation",
+    "Standing",
+    "reasons",
+]

@@ -64,6 +64,7 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
         usd: The most it can cost, reserved until it is settled; None if unpriced.
         others: Requests in flight when it left.
         is_probe: It is the one request that tries whether an outage is over.
+        route: Which key of which endpoint it is for; "" when there is but one.
     """
 
     number: int
@@ -72,6 +73,7 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     usd: Decimal | None
     others: int
     is_probe: bool = False
+    route: str = ""
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):

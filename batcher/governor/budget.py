@@ -33,7 +33,13 @@ class Budget:
         reserved_images: Images asked for in flight.
     """
 
-    def __init__(self, *, spent: Decimal, unknown: Decimal, images: int) -> None:
+    def __init__(
+        self,
+        *,
+        spent: Decimal = NOTHING,
+        unknown: Decimal = NOTHING,
+        images: int = 0,
+    ) -> None:
         self.spent = spent
         self.unknown = unknown
         self.reserved = NOTHING

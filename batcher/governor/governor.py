@@ -9,7 +9,6 @@ requests or of the clock: every call is told the time, in monotonic seconds.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,7 @@ from batcher.models import ErrorClass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
 
     from batcher.models import Failure
 
@@ -72,6 +72,8 @@ class Governor:
     Attributes:
         limits: What the user allows at the moment; see `change`.
         in_flight: Numbers of the admissions not yet settled.
+        dropped: Always empty: there is one route, see `Rotation`.
+        survives: Always false: there is no other route.
     """
 
     def __init__(
@@ -80,20 +82,20 @@ class Governor:
         *,
         now: float,
         random: Callable[[], float],
-        spent: Decimal = Decimal(0),
-        unknown: Decimal = Decimal(0),
-        images: int = 0,
+        budget: Budget | None = None,
     ) -> None:
         self.limits = limits
         self.pace = Pace(limits, now=now, random=random)
         self.breaker = Breaker(random)
-        self.budget = Budget(spent=spent, unknown=unknown, images=images)
+        self.budget = Budget() if budget is None else budget
         self.made = Tally(now)
         self.in_flight: set[int] = set()
         self.number = 0
         self.is_paused = False
-        self.first_invalid: int | None = 0 if images == 0 else None
+        self.first_invalid: int | None = 0 if self.budget.images == 0 else None
         self.halt: Halt | None = None
+        self.dropped: dict[str, Failure] = {}
+        self.survives = False
 
     def ask(
         self, now: float, *, images: int, usd: Decimal | None

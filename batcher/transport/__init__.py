@@ -2,5 +2,6 @@
 
 from batcher.transport.http import Begin, HttpTransport, Received
 from batcher.transport.reply import Reply, ReplyImage
+from batcher.transport.routes import Routes
 
-__all__ = ["Begin", "HttpTransport", "Received", "Reply", "ReplyImage"]
+__all__ = ["Begin", "HttpTransport", "Received", "Reply", "ReplyImage", "Routes"]

@@ -168,6 +168,11 @@ class HttpTransport:
             latency=round(time.monotonic() - started, 3),
         )
 
+    def along(self, route: str) -> HttpTransport:
+        """Give itself: there is one route, see `Routes`."""
+        del route
+        return self
+
     async def fetch(
         self, url: str, partial: Partial, *, seconds: float
     ) -> Failure | None:

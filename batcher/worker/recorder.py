@@ -57,7 +57,7 @@ class Recorder:
         standing = self.standing(request)
         return 0 if standing is None else standing.attempts
 
-    def attempt(self, request: Request, worst: Decimal | None) -> int:
+    def attempt(self, request: Request, worst: Decimal | None, route: str = "") -> int:
         """Announce an attempt before it leaves; give its number."""
         number = self.attempts(request) + 1
         self._ledger.append(
@@ -67,7 +67,7 @@ class Recorder:
                 name=request.name,
                 attempt=number,
                 reserved_usd=UNSET if worst is None else worst,
-                endpoint=self._terms.endpoint,
+                endpoint=route or self._terms.endpoint,
             )
         )
         self._observer.attempted(request, number)

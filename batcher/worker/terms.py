@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from batcher import sizes
 from batcher.plan import Choice
-from batcher.pricing import Price
+from batcher.pricing import Price, quote
 from batcher.retry import Policy
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from batcher.config import Settings
     from batcher.models import Request
 
@@ -33,6 +35,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         timeout: Seconds of an attempt, None for the defaults.
         on_mismatch: What to do with an image that is not as asked.
         as_data_uri: How reference files stand on the wire.
+        prices_by_route: The prices of each route, where there are several.
         chance: Gives numbers from 0 to 1, for the jitter.
     """
 
@@ -43,6 +46,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float | None = None
     on_mismatch: str = "keep"
     as_data_uri: bool = False
+    prices_by_route: Mapping[str, tuple[Price, ...]] = {}
     chance: Callable[[], float] = random.random
 
     @classmethod
@@ -52,13 +56,14 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         choice: Choice,
         *,
         endpoint: str,
-        prices: tuple[Price, ...],
+        prices: Mapping[str, tuple[Price, ...]],
         chance: Callable[[], float] = random.random,
     ) -> Terms:
         """Take from the settings what a worker needs."""
         return cls(
             endpoint=endpoint,
-            prices=prices,
+            prices=next(iter(prices.values())),
+            prices_by_route=prices,
             choice=choice,
             policy=Policy(
                 max_attempts=settings.max_attempts,
@@ -71,6 +76,17 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
             as_data_uri=settings.references_as == "data_uri",
             chance=chance,
         )
+
+    def prices_of(self, route: str) -> tuple[Price, ...]:
+        """Give the prices along a route."""
+        return self.prices_by_route.get(route, self.prices)
+
+    def worst(self, request: Request) -> Decimal | None:
+        """Give the most a request can cost along any route; None if unpriced."""
+        tables = self.prices_by_route.values() or (self.prices,)
+        quotes = [quote(request, prices) for prices in tables]
+        known = [each.worst for each in quotes if each is not None]
+        return max(known) if len(known) == len(quotes) else None
 
     def seconds(self, request: Request) -> float:
         """Give the time limit of one attempt."""

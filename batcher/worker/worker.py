@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from batcher.errors import StoreError
 from batcher.governor import Admission, Outcome
 from batcher.models import ErrorClass, Failure, Request, Status
 from batcher.payload import PayloadError, payload
-from batcher.pricing import cost, quote
+from batcher.pricing import cost
 from batcher.retry import Decision, Next, decide, uses_attempt
 from batcher.stores import Draft, Partial, Store
 from batcher.worker.arrival import Arrival
@@ -23,7 +24,7 @@ from batcher.worker.keeper import Keeper, unpack
 from batcher.worker.recorder import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from decimal import Decimal
 
     from batcher.gate import Gate
@@ -44,6 +45,9 @@ CUT_OFF = Outcome(failure=INTERRUPTED)
 
 class Transport(Protocol):
     """Sends requests and fetches images; safe to call at once from many tasks."""
+
+    def along(self, route: str) -> Transport:
+        """Give the same along one route, see `governor.Rotation`."""
 
     async def post(self, body: bytes, *, seconds: float, begin: Begin) -> Received:
         """Send one request, once; raises `StoreError` only."""
@@ -108,8 +112,7 @@ class Worker:
     async def _try(self, request: Request) -> None:
         """Send the request until it is kept, or ended, or the run stops."""
         used = tries = 0
-        price = quote(request, self._terms.prices)
-        worst = None if price is None else price.worst
+        worst = self._terms.worst(request)
         while admission := await self._gate.enter(request.n, worst):
             failure = await self._attempt(request, admission)
             if failure is None:
@@ -138,7 +141,7 @@ class Worker:
             self._record.result(request, decision.status, arrival, failure=failure)
             return False
         self._record.retry(request, failure, decision.delay)
-        if decision.next is Next.STOP:
+        if decision.next is Next.STOP and not self._gate.survives:
             self._gate.close(failure)
         return await self._gate.sleep(decision.delay)
 
@@ -147,14 +150,17 @@ class Worker:
         outcome = Outcome()
         try:
             body = await payload(request, as_data_uri=self._terms.as_data_uri)
-            attempt = self._record.attempt(request, admission.usd)
+            via = self._transport.along(admission.route)
+            attempt = self._record.attempt(request, admission.usd, admission.route)
             outcome = CUT_OFF
-            received = await self._transport.post(
+            received = await via.post(
                 body,
                 seconds=self._terms.seconds(request),
                 begin=lambda number: self._store.begin(request.id, attempt, number),
             )
-            failure, spent = await self._take(request, attempt, received)
+            failure, spent = await self._take(
+                request, attempt, received, admission.route
+            )
             outcome = Outcome(
                 failure=failure,
                 spent=spent,
@@ -182,13 +188,14 @@ class Worker:
                 self._record.unknown(request, failure)
 
     async def _take(
-        self, request: Request, attempt: int, received: Received
+        self, request: Request, attempt: int, received: Received, route: str
     ) -> tuple[Failure | None, Decimal | None]:
         """Make of what was received images, or a failure; say what it cost."""
         if isinstance(received.outcome, Failure):
             return received.outcome, None
         reply = received.outcome
-        spent = cost(request, self._terms.prices, reply.usage, len(reply.usable))
+        prices = self._terms.prices_of(route)
+        spent = cost(request, prices, reply.usage, len(reply.usable))
         arrival = Arrival.of(received, reply)
         came = await unpack(reply, received.partials)
         absent = [each for each in reply.usable if each.url and each.index not in came]
@@ -197,7 +204,8 @@ class Worker:
             urls = {each.index: each.url or "" for each in absent}
             self._record.reply(request, tuple(urls.values()), prompts, arrival)
             first = max(received.partials, default=-1) + 1
-            fetched, lost = await self._fetch(request, attempt, urls, first)
+            via = self._transport.along(route)
+            fetched, lost = await self._fetch(request, attempt, urls, first, via=via)
             came |= fetched
             if lost is not None and not (came and lost.final):
                 self._lose(request, lost, arrival, spent)
@@ -206,7 +214,13 @@ class Worker:
         return failure, spent if failure is None else None
 
     async def _fetch(
-        self, request: Request, attempt: int, urls: Mapping[int, str], first: int = 0
+        self,
+        request: Request,
+        attempt: int,
+        urls: Mapping[int, str],
+        first: int = 0,
+        *,
+        via: Transport | None = None,
     ) -> tuple[dict[int, Partial], Failure | None]:
         """Fetch images by their index; say of those that did not come the best hope.
 
@@ -215,11 +229,14 @@ class Worker:
             attempt: Which brought the URLs.
             urls: Where to fetch each image.
             first: Number in the store of the first one.
+            via: The route they came along.
         """
+        via = via or self._transport
         came: dict[int, Partial] = {}
         lost: Failure | None = None
         for number, (index, url) in enumerate(urls.items(), first):
-            fetched = await self._fetch_one(request, attempt, number, url)
+            begin = partial(self._store.begin, request.id, attempt, number)
+            fetched = await self._fetch_one(url, begin, via)
             if not isinstance(fetched, Failure):
                 came[index] = fetched
             elif lost is None or lost.final:
@@ -227,22 +244,20 @@ class Worker:
         return came, lost
 
     async def _fetch_one(
-        self, request: Request, attempt: int, number: int, url: str
+        self, url: str, begin: Callable[[], Awaitable[Partial]], via: Transport
     ) -> Partial | Failure:
         """Fetch one image, with tries of its own."""
         tries = 0
         while True:
-            partial = await self._store.begin(request.id, attempt, number)
+            image = await begin()
             try:
-                failure = await self._transport.fetch(
-                    url, partial, seconds=DOWNLOAD_SECONDS
-                )
+                failure = await via.fetch(url, image, seconds=DOWNLOAD_SECONDS)
             except BaseException:
-                await partial.discard()
+                await image.discard()
                 raise
             if failure is None:
-                return partial
-            await partial.discard()
+                return image
+            await image.discard()
             tries += 1
             if failure.final or tries == DOWNLOAD_TRIES:
                 return failure

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.governor import (
+    Budget,
     Admission,
     Governor,
     Halt,
@@ -35,9 +36,11 @@ def governor(limits: Limits = FREE, **sums: int) -> Governor:
         limits,
         now=0.0,
         random=lambda: 0.0,
-        spent=Decimal(sums.get("spent", 0)),
-        unknown=Decimal(sums.get("unknown", 0)),
-        images=sums.get("images", 0),
+        budget=Budget(
+            spent=Decimal(sums.get("spent", 0)),
+            unknown=Decimal(sums.get("unknown", 0)),
+            images=sums.get("images", 0),
+        ),
     )
 
 

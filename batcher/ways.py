@@ -1,0 +1,63 @@
+"""The ways to the gateways: endpoints, their keys, and what holds along each.
+
+One endpoint with one key is the common case and has one governor; several are a
+rotation, with one budget for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from batcher.config import Endpoint, Secret
+from batcher.governor import Account, Budget, Governor, Limits, Rotation
+from batcher.transport import HttpTransport, Routes
+from batcher.version import VERSION
+
+if TYPE_CHECKING:
+    from batcher.pricing import Price
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint, and its keys by the names that the ledger knows them by."""
+
+    endpoint: Endpoint
+    keys: Mapping[str, Secret]
+
+
+def open_routes(ways: tuple[Way, ...]) -> Routes:
+    """Make a transport for every key of every endpoint; open it as a context."""
+    return Routes(
+        {
+            name: HttpTransport(way.endpoint.base_url, key, agent=f"batcher/{VERSION}")
+            for way in ways
+            for name, key in way.keys.items()
+        }
+    )
+
+
+def make_governor(
+    ways: tuple[Way, ...],
+    limits: Limits,
+    *,
+    budget: Budget,
+    now: float,
+    random: Callable[[], float],
+) -> Governor | Rotation:
+    """Make what decides when the next request may leave, and along which way."""
+    governors = [Governor(limits, now=now, random=random, budget=budget) for _ in ways]
+    if len(ways) == 1 and len(ways[0].keys) == 1:
+        return governors[0]
+    return Rotation(
+        [
+            Account(governor, tuple(way.keys))
+            for governor, way in zip(governors, ways, strict=True)
+        ]
+    )
+
+
+def prices_by_route(ways: tuple[Way, ...]) -> dict[str, tuple[Price, ...]]:
+    """Give the prices along every route."""
+    return {name: way.endpoint.prices for way in ways for name in way.keys}
