@@ -6,7 +6,7 @@ Knows nothing of files, sockets or clocks. Every value is frozen; change one wit
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 
@@ -55,6 +55,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
         retry_after: Seconds the gateway asked to wait, when it did.
         request_id: The gateway's id for this attempt, needed for refunds.
         final: The gateway said that trying again is of no use.
+        parameter: The field that the gateway does not know, when it refused one.
     """
 
     error_class: ErrorClass
@@ -64,6 +65,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     retry_after: float | None = None
     request_id: str | None = None
     final: bool = False
+    parameter: str | None = None
 
     @property
     def maybe_billed(self) -> bool:
@@ -136,6 +138,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         vars: The variables the request was made from.
         output: Relative path of the image without its ending, `/`-separated.
         origin: `file:line` of the manifest entry.
+        dropped: Fields that the gateway does not take and that are not sent.
     """
 
     id: str
@@ -146,6 +149,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     vars: Mapping[str, object]
     output: str
     origin: str
+    dropped: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -167,6 +171,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     def quality(self) -> str | None:
         """Quality as sent, or None when not set."""
         return _text(self.body.get("quality"))
+
+    def without(self, fields: Iterable[str]) -> Request:
+        """Give the same request, under the same id, that does not send some fields."""
+        dropped = tuple(field for field in fields if field in self.body)
+        if not dropped:
+            return self
+        body = {key: value for key, value in self.body.items() if key not in dropped}
+        return msgspec.structs.replace(self, body=body, dropped=dropped)
 
     def described(self) -> dict[str, object]:
         """Give the request as the ledger keeps it: image data as digests."""

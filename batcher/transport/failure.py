@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from batcher.models import ErrorClass, Failure
+from batcher.transport.errorbody import parameter_refused
 from batcher.transport.hint import is_final, request_id, retry_after
 from batcher.transport.message import clean
 
@@ -223,6 +224,7 @@ def classify(
         retry_after=retry_after(headers, told, now=now),
         request_id=request_id(headers),
         final=is_final(headers),
+        parameter=parameter_refused(error),
     )
 
 

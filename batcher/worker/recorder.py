@@ -146,7 +146,7 @@ class Recorder:
             maybe_billed_usd=self._maybe_billed(request, failure),
             latency=arrival.latency,
             request_id=arrival.request_id,
-            warnings=arrival.warnings,
+            warnings=(*arrival.warnings, *(f"{f}_dropped" for f in request.dropped)),
             error=None if failure is None else event.ErrorRecord.of(failure),
         )
         self._ledger.append(result)

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 DOWNLOAD_SECONDS = 300.0
 DOWNLOAD_TRIES = 5
 
+DROPPABLE = frozenset({"response_format"})
+"""Fields that only say how to reply; GPT image channels of OpenAI refuse this one."""
+
 INTERRUPTED = Failure(
     error_class=ErrorClass.AMBIGUOUS, message="interrupted before its outcome was known"
 )
@@ -86,6 +89,7 @@ class Worker:
         self._keeper = Keeper(terms, self._record)
         self._gate = gate
         self._terms = terms
+        self._unwanted: set[str] = set()
 
     async def live(self, request: Request) -> None:
         """See one request to its end, or to where the run stops.
@@ -113,10 +117,14 @@ class Worker:
         """Send the request until it is kept, or ended, or the run stops."""
         used = tries = 0
         worst = self._terms.worst(request)
+        request = request.without(self._unwanted)
         while admission := await self._gate.enter(request.n, worst):
             failure = await self._attempt(request, admission)
             if failure is None:
                 return
+            if failure.parameter in DROPPABLE and failure.parameter in request.body:
+                request = self._drop(request, failure, failure.parameter)
+                continue
             tries += 1
             used += uses_attempt(failure)
             decision = decide(
@@ -128,6 +136,12 @@ class Worker:
             )
             if not await self._follow(request, failure, decision):
                 return
+
+    def _drop(self, request: Request, failure: Failure, field: str) -> Request:
+        """Send a field no more that the gateway does not take: surely not billed."""
+        self._unwanted.add(field)
+        self._record.retry(request, failure, 0.0)
+        return request.without(self._unwanted)
 
     async def _follow(
         self, request: Request, failure: Failure, decision: Decision
@@ -161,8 +175,10 @@ class Worker:
             failure, spent = await self._take(
                 request, attempt, received, admission.route
             )
+            # A field that is refused says nothing of the gateway or of other requests.
+            is_dropped = failure is not None and failure.parameter in DROPPABLE
             outcome = Outcome(
-                failure=failure,
+                failure=None if is_dropped else failure,
                 spent=spent,
                 images=0 if failure else request.n,
                 hint=received.hint,
