@@ -56,6 +56,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
         request_id: The gateway's id for this attempt, needed for refunds.
         final: The gateway said that trying again is of no use.
         parameter: The field that the gateway does not know, when it refused one.
+        seconds: How long the attempt had lasted.
     """
 
     error_class: ErrorClass
@@ -66,6 +67,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str | None = None
     final: bool = False
     parameter: str | None = None
+    seconds: float | None = None
 
     @property
     def maybe_billed(self) -> bool:
@@ -235,6 +237,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         stopped: Why the run stopped early, `{class, message}`.
         estimated_usd: What the plan of this run said it would cost.
         paid_usd: What this run did cost, without what is maybe billed.
+        notes: What the user should know of how it went.
     """
 
     total: int
@@ -256,6 +259,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     stopped: Mapping[str, str] | None = None
     estimated_usd: Decimal | None = None
     paid_usd: Decimal | None = None
+    notes: tuple[str, ...] = ()
 
     def __await__(self) -> Generator[None, None, Summary]:
         """Be its own result: `await run(…)` and `run(…)` read alike."""

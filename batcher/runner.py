@@ -320,6 +320,7 @@ class _Run:
             summary,
             estimated_usd=self._job.plan.estimated_usd,
             paid_usd=self._ledger.standings.spent - self._spent_before,
+            notes=self._worker.notes(),
         )
         if control.exit_code is not None and summary.exit_code != 0:
             code = control.exit_code

@@ -125,5 +125,6 @@ def summary_lines(summary: Summary, go_on: str | None = None) -> Iterator[str]:
     if summary.estimated_usd is not None and summary.paid_usd:
         estimated = usd(summary.estimated_usd)
         yield f"this run: estimated {estimated}, paid {usd(summary.paid_usd)}"
+    yield from (f"note: {note}" for note in summary.notes)
     if go_on is not None and summary.succeeded < summary.total:
         yield f"to go on: {go_on}"

@@ -158,14 +158,16 @@ class HttpTransport:
             await exchange.discard()
             raise
         outcome = exchange.outcome(secrets=(self._key.reveal(),))
+        latency = round(time.monotonic() - started, 3)
         if isinstance(outcome, Failure):
             await exchange.discard()
+            outcome = msgspec.structs.replace(outcome, seconds=latency)
         return Received(
             outcome=outcome,
             partials=exchange.partials,
             request_id=request_id(exchange.headers),
             hint=rate_hint(exchange.headers),
-            latency=round(time.monotonic() - started, 3),
+            latency=latency,
         )
 
     def along(self, route: str) -> HttpTransport:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import UNSET
 
 from batcher.ledger import event
+from batcher.models import ErrorClass
 from batcher.pricing import quote
+from batcher.proxy import Cuts
 
 if TYPE_CHECKING:
     from batcher.ledger import LedgerWriter, Standing
@@ -47,6 +49,7 @@ class Recorder:
         self._ledger = ledger
         self._terms = terms
         self._observer = observer
+        self.cuts = Cuts()
 
     def standing(self, request: Request) -> Standing | None:
         """Say where a request stands."""
@@ -75,6 +78,7 @@ class Recorder:
 
     def retry(self, request: Request, failure: Failure, delay: float) -> None:
         """Write that an attempt failed and another will follow."""
+        self._note(failure)
         self._ledger.append(
             event.Retry(
                 at=event.now(),
@@ -90,6 +94,7 @@ class Recorder:
 
     def unknown(self, request: Request, failure: Failure) -> None:
         """Write that an attempt's outcome is not known."""
+        self._note(failure)
         self._ledger.append(
             event.Unknown(
                 at=event.now(),
@@ -132,6 +137,7 @@ class Recorder:
         failure: Failure | None = None,
     ) -> None:
         """Write how a request has ended."""
+        self._note(failure)
         result = event.Result(
             at=event.now(),
             id=request.id,
@@ -151,6 +157,11 @@ class Recorder:
         )
         self._ledger.append(result)
         self._observer.ended(request, result)
+
+    def _note(self, failure: Failure | None) -> None:
+        """Note when an attempt was cut off, for what that may say of a proxy."""
+        if failure is not None and failure.error_class is ErrorClass.AMBIGUOUS:
+            self.cuts.note(failure.seconds or 0.0)
 
     def _maybe_billed(
         self, request: Request, failure: Failure | None

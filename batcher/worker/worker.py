@@ -91,6 +91,11 @@ class Worker:
         self._terms = terms
         self._unwanted: set[str] = set()
 
+    def notes(self) -> tuple[str, ...]:
+        """Say what the user should know of how it went."""
+        verdict = self._record.cuts.verdict()
+        return () if verdict is None else (verdict,)
+
     async def live(self, request: Request) -> None:
         """See one request to its end, or to where the run stops.
 

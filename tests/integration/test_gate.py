@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+from batcher.gate import Gate
+from batcher.governor import Admission, Governor, Limits, Outcome
+from batcher.models import ErrorClass, Failure
+
+REFUSED = Failure(error_class=ErrorClass.AUTH, message="no such key")
+MADE = Outcome(images=1, spent=Decimal(1))
+
+
+def gate(**limits: object) -> Gate:
+    clock = asyncio.get_running_loop().time
+    allowed = Limits(**{"adaptive": False, **limits})  # type: ignore[arg-type]  # by name
+    governor = Governor(allowed, now=clock(), random=lambda: 0.0)
+    return Gate(governor, clock)
+
+
+async def entered(gate: Gate, usd: Decimal | None = None) -> Admission:
+    admission = await gate.enter(1, usd)
+    assert admission is not None
+    return admission
+
+
+async def test_whoever_waits_leaves_in_order_of_arrival() -> None:
+    narrow = gate(concurrency=1)
+    order: list[int] = []
+
+    async def pass_through(number: int) -> None:
+        admission = await entered(narrow)
+        order.append(number)
+        narrow.leave(admission, MADE)
+
+    first = await entered(narrow)
+    async with asyncio.TaskGroup() as group:
+        for number in range(5):
+            group.create_task(pass_through(number))
+            await asyncio.sleep(0)
+        assert order == []
+        narrow.leave(first, MADE)
+    assert order == [0, 1, 2, 3, 4]
+
+
+async def test_a_closed_gate_lets_nobody_out_and_everybody_go() -> None:
+    narrow = gate(concurrency=1)
+    first = await entered(narrow)
+    async with asyncio.TaskGroup() as group:
+        waiting = [group.create_task(narrow.enter(1, None)) for _ in range(3)]
+        await asyncio.sleep(0)
+        narrow.close()
+    assert [task.result() for task in waiting] == [None] * 3
+    assert await narrow.enter(1, None) is None
+    assert narrow.stopped is None
+    narrow.leave(first, MADE)
+    assert narrow.governor.in_flight == set()
+
+
+async def test_the_first_reason_to_close_stays() -> None:
+    closed = gate()
+    closed.close()
+    closed.close(REFUSED)
+    closed.close(Failure(error_class=ErrorClass.QUOTA, message="later"))
+    assert closed.is_closed
+    assert closed.stopped == REFUSED
+
+
+async def test_a_halt_of_the_governor_closes_the_gate() -> None:
+    broke = gate(max_spend=Decimal(1))
+    assert await broke.enter(1, Decimal(2)) is None
+    assert broke.is_closed
+    assert broke.stopped is not None
+    assert broke.stopped.error_class is ErrorClass.SPEND
+
+
+async def test_a_worst_case_waits_for_what_is_in_flight() -> None:
+    tight = gate(max_spend=Decimal(3))
+    first = await entered(tight, Decimal(2))
+    waiting = asyncio.create_task(tight.enter(1, Decimal(2)))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    tight.leave(first, MADE)
+    second = await waiting
+    assert second is not None
+    tight.leave(second, MADE)
+    now = asyncio.get_running_loop().time()
+    assert tight.governor.snapshot(now).spent == Decimal(2)
+
+
+async def test_who_is_cancelled_while_waiting_takes_nothing_with_him() -> None:
+    narrow = gate(concurrency=1)
+    first = await entered(narrow)
+    waiting = [asyncio.create_task(narrow.enter(1, None)) for _ in range(2)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    await asyncio.wait(waiting[:1])
+    narrow.leave(first, MADE)
+    second = await waiting[1]
+    assert second is not None
+    assert narrow.governor.in_flight == {second.number}
+    narrow.leave(second, MADE)
+
+
+async def test_a_pause_by_hand_ends_at_a_notice() -> None:
+    paused = gate()
+    paused.governor.pause()
+    waiting = asyncio.create_task(paused.enter(1, None))
+    await asyncio.sleep(0)
+    paused.governor.resume(asyncio.get_running_loop().time())
+    paused.notice()
+    admission = await waiting
+    assert admission is not None
+    paused.leave(admission, MADE)
+
+
+async def test_a_hold_ends_by_itself_when_its_time_has_come() -> None:
+    paced = gate(ipm=6000)  # one every ten milliseconds
+    started = asyncio.get_running_loop().time()
+    for _ in range(4):
+        paced.leave(await entered(paced), MADE)
+    assert asyncio.get_running_loop().time() - started >= 0.01
+
+
+async def test_a_sleep_is_cut_short_by_the_closing_and_by_nothing_else() -> None:
+    opened = gate()
+    assert await opened.sleep(0.001)
+    sleeping = asyncio.create_task(opened.sleep(3600))
+    await asyncio.sleep(0)
+    opened.notice()
+    await asyncio.sleep(0)
+    assert not sleeping.done()
+    opened.close()
+    assert not await sleeping
+    assert not await opened.sleep(0)

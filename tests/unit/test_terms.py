@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from batcher.models import Request
+from batcher.plan import Choice
+from batcher.retry import Policy
+from batcher.worker import Terms
+
+
+@pytest.mark.parametrize(
+    ("size", "timeout", "seconds"),
+    [
+        ("1024x1024", None, 360.0),
+        (None, None, 360.0),
+        ("2048x2048", None, 600.0),
+        ("3840x2160", None, 600.0),
+        ("3840x2160", 42.0, 42.0),
+    ],
+)
+def test_an_attempt_has_as_long_as_its_size_takes(
+    size: str | None, timeout: float | None, seconds: float
+) -> None:
+    body = {"model": "m", "prompt": "p"} | ({"size": size} if size else {})
+    request = Request(
+        id="0" * 20, name="n", body=body, vars={}, output="n", origin="m.yaml:1"
+    )
+    terms = Terms(
+        endpoint="e",
+        prices=(),
+        choice=Choice.of((), retry_unknown=True),
+        policy=Policy(max_attempts=3),
+        timeout=timeout,
+    )
+    assert terms.seconds(request) == seconds
