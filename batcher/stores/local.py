@@ -17,7 +17,7 @@ from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING
 
-import aiofiles
+from aiofiles.threadpool import wrap
 
 from batcher.errors import StoreError
 from batcher.images import SUFFIX, Defect, Inspector
@@ -210,7 +210,8 @@ class LocalPartial:
                 self._path.parent.mkdir(exist_ok=True)
                 # What an earlier process left here may be a kept image's other name.
                 self._path.unlink(missing_ok=True)
-                self._file = await aiofiles.open(self._path, "wb", buffering=0)
+                # Opened at once: a thread that is cancelled would leave it open.
+                self._file = wrap(self._path.open("xb", buffering=0))
             while data:
                 data = data[await self._file.write(data) :]
         except OSError as error:

@@ -16,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+from yarl import URL
 
 from batcher.images import Defect
 from batcher.models import ErrorClass, Failure
@@ -104,7 +105,9 @@ class Downloader:
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 return _failure(f"will not fetch from {url[:80]!r}", final=True)
             await self._guard.check_literal(parts.hostname)
-            async with self._session.get(url, allow_redirects=False) as response:
+            # As it came: a signature may be over the very spelling of the URL.
+            address = URL(url, encoded=url.isascii())
+            async with self._session.get(address, allow_redirects=False) as response:
                 location = response.headers.get("Location")
                 if response.status in (301, 302, 303, 307, 308) and location:
                     url = urljoin(url, location)

@@ -18,7 +18,7 @@ import aiohttp
 import msgspec
 
 from batcher.models import ErrorClass, Failure, RateHint
-from batcher.stores import Partial
+from batcher.stores import Draft, Partial
 from batcher.transport.document import read_document
 from batcher.transport.download import Downloader
 from batcher.transport.errorbody import ErrorBody, read_error
@@ -155,7 +155,7 @@ class HttpTransport:
         except (aiohttp.ClientError, OSError) as error:
             exchange.error = self._failure(error, is_sent=context.sent, limit=seconds)
         except BaseException:
-            await exchange.discard()
+            await exchange.abandon()
             raise
         outcome = exchange.outcome(secrets=(self._key.reveal(),))
         latency = round(time.monotonic() - started, 3)
@@ -203,6 +203,7 @@ class _Exchange:
         self.partials: dict[int, Partial] = {}
         self.error: Failure | None = None
         self._begin = begin
+        self._whole: set[int] = set()
         self._parser: ReplyParser | None = None
         self._error_body = b""
 
@@ -230,7 +231,9 @@ class _Exchange:
                     self.partials[event.number] = partial
                 await partial.write(event.data)
             elif isinstance(event, ImageEnded) and event.number in self.partials:
-                await self.partials[event.number].finish()
+                draft = await self.partials[event.number].finish()
+                if isinstance(draft, Draft):
+                    self._whole.add(event.number)
 
     def outcome(self, *, secrets: tuple[str, ...]) -> Reply | Failure:
         """Say what it all means."""
@@ -239,7 +242,7 @@ class _Exchange:
             if not parsed.usable:
                 return self._unusable(parsed)
             return parsed
-        if self.error is not None:
+        if self.error is not None and not self._is_refused():
             return self._with_headers(self.error)
         if isinstance(parsed, Reply):
             return self._unusable(parsed)
@@ -250,6 +253,10 @@ class _Exchange:
             now=time.time(),
             secrets=secrets,
         )
+
+    def _is_refused(self) -> bool:
+        """Tell whether the status says enough, though the body was cut."""
+        return self.status is not None and not 200 <= self.status < 300
 
     def _parsed(self) -> Reply | ErrorBody | None:
         if self._parser is not None:
@@ -275,6 +282,12 @@ class _Exchange:
         return msgspec.structs.replace(
             failure, status=self.status, request_id=request_id(self.headers)
         )
+
+    async def abandon(self) -> None:
+        """Forget the images that are not whole; a later run finds the others."""
+        for number, partial in self.partials.items():
+            if number not in self._whole:
+                await partial.discard()
 
     async def discard(self) -> None:
         """Forget the images that had begun to come."""

@@ -82,7 +82,7 @@ async def test_an_image_is_fetched_whole_and_without_the_key(partial: Partial) -
     (http,) = shelf.seen
     assert "Authorization" not in http.headers
     assert KEY not in str(http.headers)
-    assert http.query["signature"] == "x/y"
+    assert http.raw_path.endswith("signature=x%2Fy")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

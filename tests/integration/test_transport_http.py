@@ -57,8 +57,11 @@ class Begin:
 
     def __init__(self, store: LocalStore) -> None:
         self._store = store
+        self.whole = asyncio.Event()
 
     async def __call__(self, number: int) -> Partial:
+        if number:
+            self.whole.set()
         return await self._store.begin(ID, 1, number)
 
 
@@ -361,6 +364,42 @@ async def test_an_endless_error_page_is_not_read_to_its_end(begin: Begin) -> Non
     async with serving(handler) as origin:
         received = await posted(origin, begin)
     assert failure(received).error_class is ErrorClass.SERVER
+
+
+@pytest.mark.parametrize(
+    ("status", "error_class"),
+    [(401, "auth"), (413, "invalid"), (429, "rate_limited"), (503, "overloaded")],
+)
+async def test_a_refusal_whose_body_is_cut_is_still_a_refusal(
+    begin: Begin, status: int, error_class: str
+) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        head = b"HTTP/1.1 %d No\r\nContent-Length: 90\r\n\r\n" % status
+        writer.write(head + b'{"error": {"message": "so')
+        await writer.drain()
+
+    async with talking(talk) as origin:
+        received = await posted(origin, begin)
+    assert failure(received).error_class == error_class
+
+
+async def test_a_cancelled_post_leaves_a_whole_image_to_be_found(
+    begin: Begin, tmp_path: Path
+) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        begun = REPLY[:-2] + b', {"b64_json": "' + PICTURE[:3000].encode()
+        writer.write(HEAD % (2 * len(REPLY)) + begun)
+        await reader.read()
+
+    async with talking(talk) as origin:
+        post = asyncio.create_task(posted(origin, begin))
+        await begin.whole.wait()
+        post.cancel()
+        await asyncio.wait([post])
+    found = await LocalStore(tmp_path).recover(ID, 1)
+    assert [type(await each.finish()) for each in found] == [Draft]
 
 
 class Full:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from batcher.ledger import ReplyLine, Standing, Standings, State
 from batcher.models import Request
 from batcher.plan import (
+    MOST_GROUPS,
     RETRY_WORDS,
     Choice,
     Kind,
@@ -181,6 +182,17 @@ def test_what_was_paid_is_fetched_and_not_priced_again() -> None:
     plan = planned(request(0), standings=standings, prices=PRICES)
     assert (plan.unknown, plan.to_send) == (1, 1)
     assert plan.estimated_usd == Decimal(0)
+
+
+def test_groups_are_few_and_sum_to_what_will_be_sent() -> None:
+    many = [request(n, size=f"{n}x64", n=2) for n in range(1, MOST_GROUPS + 9)]
+    groups = planned(*many, prices=PRICES).groups
+    assert len(groups) == MOST_GROUPS + 1
+    others = next(group for group in groups if group.entry == "others")
+    assert (others.requests, others.images) == (8, 16)
+    assert sum(group.requests for group in groups) == len(many)
+    costs = [group.estimated_usd or Decimal(0) for group in groups]
+    assert sum(costs, Decimal(0)) == len(many)
 
 
 def test_a_survey_knows_whether_anything_has_a_price() -> None:

@@ -17,7 +17,10 @@ KEPT = (
 OTHER = b'{"event":"attempt","id":"b","attempt":1,"reserved_usd":0.5}\n'
 DAMAGED = (b"\0\0\0\0\n", b"not JSON\n", b'{"event":"result","id":3}\n', b"\n")
 
-write_ledger = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+write_ledger = settings(
+    deadline=None,  # the disk may be busy
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 
 
 def write(folder: Path, *lines: bytes) -> Path:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.ledger import ImageLine, Standing, Standings, State
@@ -300,6 +300,7 @@ def history(purchases: list[Purchase]) -> list[Event]:
     return lines
 
 
+@settings(deadline=None)
 @given(st.lists(PURCHASES, min_size=1, max_size=8))
 def test_the_fold_says_what_a_naive_count_of_the_purchases_does(
     purchases: list[Purchase],
@@ -315,6 +316,7 @@ def test_the_fold_says_what_a_naive_count_of_the_purchases_does(
     assert standings.maybe_billed() == sum(maybe, ZERO)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(PURCHASES, min_size=1, max_size=4), min_size=1, max_size=4),
     st.randoms(use_true_random=False),
