@@ -276,7 +276,7 @@ def checked_setting(name: str, value: object, where: str) -> object:
         return getattr(Settings(), name)
     try:
         fitted: object = msgspec.convert(value, kinds[name], strict=False)
-    except msgspec.ValidationError as error:
+    except ValueError as error:  # msgspec's own, and Decimal's
         words = str(error)[:1].lower() + str(error)[1:]
         raise UsageError(f"{where}: {name}: {words}, got {value!r}") from error
     if isinstance(fitted, int | float | Decimal) and not isinstance(fitted, bool):

@@ -16,7 +16,7 @@ from batcher.manifest.matrix import (
     Matrix,
     TooLargeError,
 )
-from batcher.manifest.rows import RowsError, Table
+from batcher.manifest.rows import RowsError, Table, read_words
 from batcher.manifest.template import NO_NAME, is_name
 
 if TYPE_CHECKING:
@@ -125,14 +125,23 @@ def _read_values(value: object, folder: Path) -> Sequence[object]:
     if isinstance(value, dict):
         if value.keys() == {"range"}:
             return _range(value["range"])
-        if value.keys() == {"file"}:
-            return _words(inside(folder, value["file"]))
-        if value.keys() == {"csv", "column"}:
-            return _column(inside(folder, value["csv"]), value["column"])
+        if value.keys() in ({"file"}, {"csv", "column"}):
+            return _read_file(folder, **value)
     raise RowsError(
         "expected a list, {range: [1, 20]}, {file: words.txt} or"
         f" {{csv: f.csv, column: c}}, got {shown(value)}"
     )
+
+
+def _read_file(
+    folder: Path, file: object = None, csv: object = None, column: object = None
+) -> list[str]:
+    path = inside(folder, file if csv is None else csv)
+    try:
+        return read_words(path) if csv is None else _column(path, column)
+    except RowsError as error:
+        place = path.name if error.line is None else f"{path.name}:{error.line}"
+        raise RowsError(f"{place}: {error}") from error
 
 
 def _range(bounds: object) -> range:
@@ -153,31 +162,18 @@ def _range(bounds: object) -> range:
     return range(first, last + (1 if step > 0 else -1), step)
 
 
-def _words(path: Path) -> list[str]:
-    """Read one value per line; blank lines and those that begin with `#` are not."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeError as error:
-        raise RowsError(f"{path.name!r} is not UTF-8 text") from error
-    except OSError as error:
-        raise RowsError(f"cannot read {path.name!r}: {error.strerror}") from error
-    lines = (line.strip() for line in text.splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
-
-
 def _column(path: Path, name: object) -> list[str]:
     """Read a CSV column; every row has a value, empty or not."""
     table = Table(path)
     if name not in table.columns:
         hint = suggestion(str(name), table.columns)
-        raise RowsError(f"{path.name!r} has no column {shown(name)}{hint}")
+        raise RowsError(f"there is no column {shown(name)}{hint}")
     place = table.columns.index(str(name))
     return [cells[place] for _, cells in table.rows(_refuse)]
 
 
 def _refuse(error: RowsError) -> None:
-    place = "" if error.line is None else f"line {error.line}: "
-    raise RowsError(f"{place}{error}")
+    raise error
 
 
 def _zipped(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import yaml
 
@@ -217,12 +217,11 @@ class _Composer:
         self._grow(1, line)
         if isinstance(event, yaml.CollectionStartEvent):
             node = self._collection(event, line)
-        elif isinstance(event, yaml.ScalarEvent):
-            self._grow(len(event.value) >> 6, line)
-            block = event.style in ("|", ">")
-            node = Node(self._scalar(event), line, line + 1 if block else line)
         else:
-            raise TypeError(f"PyYAML told of an unknown kind of node: {event!r}")
+            scalar = cast("yaml.ScalarEvent", event)  # there is no other kind
+            self._grow(len(scalar.value) >> 6, line)
+            block = scalar.style in ("|", ">")
+            node = Node(self._scalar(scalar), line, line + 1 if block else line)
         if event.anchor is not None:
             self._anchors[str(event.anchor)] = (node, self._count - before)
         return node

@@ -7,6 +7,7 @@ it too, so that all are known after one look.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -146,15 +147,10 @@ class Entry:
             yield f"{self._file}:{self._line}", {}
         if table is None:
             return
-        path = str(table.path)
-        columns = table.columns
-
-        def report(error: RowsError) -> None:
-            self._is_right = False
-            self._problems.add(path, error.line, None, str(error))
-
-        for line, cells in table.rows(report):
-            yield f"{path}:{line}", dict(zip(columns, cells, strict=True))
+        path, columns = table.path, table.columns
+        prefix = f"{path}:"
+        for line, cells in table.rows(partial(self._report_table, path)):
+            yield f"{prefix}{line}", dict(zip(columns, cells, strict=True))
 
     def _where(self, origin: str, variables: Mapping[str, object]) -> str:
         """Say which row or combination it was."""
@@ -180,10 +176,19 @@ class Entry:
         if node is None:
             return None
         try:
-            return Table(inside(self._folder, node.value))
+            path = inside(self._folder, node.value)
         except RowsError as error:
             self._report(node.line, "rows", str(error))
             return None
+        try:
+            return Table(path)
+        except RowsError as error:
+            self._report_table(path, error)
+            return None
+
+    def _report_table(self, path: Path, error: RowsError) -> None:
+        self._is_right = False
+        self._problems.add(str(path), error.line, None, str(error))
 
     def _samples(self) -> int:
         node = self._keys.get("samples")

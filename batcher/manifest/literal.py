@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batcher.manifest.field import CHECKS, FIELDS, FieldError, near_miss
+from batcher.manifest.field import CHECKS, FIELDS, FieldError, anything, near_miss
 from batcher.manifest.output import checked_name, checked_output, default_name
 from batcher.manifest.pattern import Mistake, RecipeError
 from batcher.manifest.recipe import request_id
@@ -74,22 +74,19 @@ class LiteralRecipe:
         body: dict[str, Any] = {"model": self._model}
         for key, value in fields.items():
             try:
-                check = self._checks.get(key)
-                body[key] = value if check is None else check(value)
+                body[key] = self._checks.get(key, anything)(value)
             except FieldError as error:
                 mistakes.append(self._mistake(line, key, error))
         if "prompt" not in fields:
             mistakes.append(Mistake(line, "prompt", "is missing"))
         references, single = body.pop("image", _NO_REFERENCES)
         name, output = body.pop("name", None), body.pop("output", None)
-        key = "extra"
         try:
             id_ = request_id(body, references, single=single, sample=1)
-            key = "name"
             name = name or default_name(str(body.get("prompt")), id_)
             output = output or checked_output(name)
         except FieldError as error:
-            mistakes.append(self._mistake(line, key, error))
+            mistakes.append(self._mistake(line, "name", error))
         if mistakes:
             raise RecipeError(mistakes)
         return Request(

@@ -19,7 +19,7 @@ LONGEST_PATH = 1024
 _UNFIT = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-_NOT_SLUG = re.compile(r"[^\w]+")
+_WORD = re.compile(r"\w+")
 # Most names are such, and a million of them are checked.
 _is_ordinary = re.compile(
     r"[A-Za-z0-9_](?:[A-Za-z0-9_ .-]{0,198}[A-Za-z0-9_])?"
@@ -67,7 +67,7 @@ def checked_output(value: object) -> str:
 
 def default_name(prompt: str, id_: str) -> str:
     """Name a request that has no name: its prompt's first words and its id."""
-    words = _NOT_SLUG.sub("-", prompt[:120].lower()).strip("-")
+    words = "-".join(_WORD.findall(prompt[:80].lower()))
     words = words.encode()[:48].decode(errors="ignore")
     return f"{words.rstrip('-') or 'image'}-{id_[:8]}"
 

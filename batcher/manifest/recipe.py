@@ -180,15 +180,16 @@ class Recipe:
         sample: int,
         samples: int,
     ) -> str:
+        pattern = self._name
         text: object = None
-        if self._name is not None:
+        if pattern is not None:
             numbered = {**known, "sample": sample} if self._names_sample else known
-            text = self._name.render(numbered)
-        if self._name is None or text in ("", None):
+            text = pattern.render(numbered)
+        if pattern is None or (text in ("", None) and not pattern.is_constant):
             return default_name(str(body.get("prompt", "")), id_)
         if samples > 1 and not self._names_sample:
             text = f"{text}-{sample}"
-        return _safe("name", self._name, text, checked_name)
+        return _safe("name", pattern, text, checked_name)
 
     def _make_output(
         self,

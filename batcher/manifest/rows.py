@@ -115,6 +115,13 @@ def read_jsonl(
         report(error)
 
 
+def read_words(path: Path) -> list[str]:
+    """Read a value per line, but blank lines and comments; raises `RowsError`."""
+    with _opened(path) as stream:
+        lines = [line.strip() for line in stream]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[TextIO]:
     try:

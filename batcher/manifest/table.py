@@ -147,6 +147,9 @@ def _fields_of(values: Mapping[str, object], line: int) -> dict[str, object]:
     extra = fields.pop("extra", None) or {}
     if not isinstance(extra, dict):
         raise RecipeError([Mistake(line, "extra", "expected an object of fields")])
+    if taken := sorted(extra.keys() & COLUMNS):
+        message = "is a field of its own; move it out of extra"
+        raise RecipeError([Mistake(line, f"extra.{name}", message) for name in taken])
     if "body" in values and values.get("custom_id") is not None:
         fields["name"] = values["custom_id"]
     return {**extra, **fields}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import accumulate
 from keyword import kwlist
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Protocol
@@ -94,10 +95,11 @@ class _Plain:
     """A text whose holes are names alone; `parts` alternates text and name."""
 
     def __init__(self, parts: list[str]) -> None:
-        self.names: Mapping[str, int] = {
-            name: "".join(parts[:place]).count("\n") + 1
-            for place, name in reversed([*enumerate(parts)][1::2])
-        }
+        breaks = accumulate(part.count("\n") for part in parts[::2])
+        lines: dict[str, int] = {}
+        for name, before in zip(parts[1::2], breaks, strict=False):
+            lines.setdefault(name, before + 1)
+        self.names: Mapping[str, int] = lines
         self._holes = parts[1::2]
         self._format = "%s".join(part.replace("%", "%%") for part in parts[::2])
 

@@ -46,7 +46,8 @@ class YamlManifest:
         self._variables: Mapping[str, object] = {}
         if variables is not None and variables.value is not None:
             self._variables = read_variables(variables, self._report)
-        self._entries = self._read_entries() if root else []
+        is_mapping = root is not None and isinstance(root.value, dict)
+        self._entries = self._read_entries() if is_mapping else []
 
     def requests(
         self, model: str, overrides: Mapping[str, object], problems: Problems

@@ -61,7 +61,7 @@ class Folder:
         expansion = Expansion([manifest], model=MODEL, overrides=forced)
         return Expanded(list(expansion.checked(problems)), problems.all())
 
-    def yaml(self, content: str, **overrides: object) -> Expanded:
+    def yaml(self, content: str | bytes, **overrides: object) -> Expanded:
         return self.expand("manifest.yaml", content, **overrides)
 
     def csv(self, content: str | bytes, **overrides: object) -> Expanded:

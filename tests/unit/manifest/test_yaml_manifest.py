@@ -214,6 +214,7 @@ MISTAKES = [
     ("[]", 1, None, "expected a mapping of keys and values"),
     ("text", 1, None, "expected a mapping of keys and values"),
     ("name: x", 1, "requests", "is missing"),
+    ("{}", 1, "requests", "is missing"),
     ("request: [{prompt: x}]", 1, "request", "unknown field; did you mean 'requests'?"),
     ("requests: {prompt: x}", 1, "requests", "expected a list of entries"),
     ("requests: []", 1, "requests", "expected a list of entries"),
@@ -282,8 +283,7 @@ MISTAKES = [
         "cannot render: division by zero (a='x' and 1 more)",
     ),
     (
-        "requests:\n- prompt: '{{ b }}'\n  matrix: {a: [x, y]}\n"
-        "  include: [{a: x, b: z}]",
+        "requests:\n- prompt: '{{b}}'\n  matrix: {a: [x,y]}\n  include: [{a: x, b: 1}]",
         2,
         "prompt",
         "'b' is not defined here (a='y')",
@@ -427,7 +427,9 @@ def test_a_prompt_is_not_missing_when_it_is_forced(folder: Folder) -> None:
 def test_a_table_that_breaks_off_is_told(folder: Folder) -> None:
     folder.write("t.csv", b"title\nmug\n\xff\n")
     expanded = folder.yaml("requests:\n- {rows: t.csv, prompt: '{{ title }}'}")
-    assert expanded.told() == [(2, "rows")]
+    assert [str(problem) for problem in expanded.problems] == [
+        f"{folder.path / 't.csv'}:3: is not UTF-8 text; save it as UTF-8"
+    ]
     folder.write("t.csv", 'title\nmug\n"x\n')
     expanded = folder.yaml("requests:\n- {rows: t.csv, prompt: '{{ title }}'}")
     assert [str(problem) for problem in expanded.problems] == [
