@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import asdict, replace
 
-from batcher.errors import UsageError
+from batcher.errors import StoreError, UsageError
 from batcher.governor import reasons
 from batcher.ledger import event
 from batcher.models import ErrorClass, Failure
@@ -62,6 +62,7 @@ class Desk:
         ledger: Where changes are written down.
         clock: Monotonic seconds, the governor's.
         stop: Drains the run, for a reason.
+        notice: Has everyone who waits look anew.
     """
 
     def __init__(
@@ -72,12 +73,14 @@ class Desk:
         ledger: LedgerWriter,
         clock: Callable[[], float],
         stop: Callable[[Failure], None],
+        notice: Callable[[], None],
     ) -> None:
         self._gate = gate
         self._count = count
         self._ledger = ledger
         self._clock = clock
         self._stop = stop
+        self._notice = notice
 
     def handle(self, command: Command) -> Mapping[str, object]:
         """Carry out a command and say where the run stands.
@@ -86,12 +89,18 @@ class Desk:
             UsageError: The run does not take it.
         """
         if command.name != "status":
-            self._ledger.append(
-                event.Control(at=event.now(), command=command.name, value=command.value)
-            )
             _STEPS.get(command.name, _change)(self, command)
-            self._gate.notice()
+            self._write(command)
+            self._notice()
         return self.standing()
+
+    def _write(self, command: Command) -> None:
+        """Write a change down; a ledger that refuses stops the run."""
+        line = event.Control(at=event.now(), command=command.name, value=command.value)
+        try:
+            self._ledger.append(line)
+        except StoreError as error:
+            self._stop(Failure(error_class=ErrorClass.STORE, message=str(error)))
 
     def standing(self) -> dict[str, object]:
         """Say where the run stands."""

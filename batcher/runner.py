@@ -187,6 +187,7 @@ class _Run:
             ledger=ledger,
             clock=clock,
             stop=self._stop,
+            notice=self._notice,
         )
 
     async def go(self, control: Control) -> Summary:
@@ -258,6 +259,11 @@ class _Run:
         self._gate.close()
         self._pool.notice()
         self._observer.draining(len(self._gate.governor.in_flight))
+
+    def _notice(self) -> None:
+        """Have whoever waits look anew: a limit was changed by hand."""
+        self._gate.notice()
+        self._pool.notice()
 
     def _stop_for_store(self, error: StoreError) -> None:
         self._stop(Failure(error_class=ErrorClass.STORE, message=str(error)))
@@ -359,6 +365,12 @@ def _check_consent(job: Job) -> None:
     plan = job.plan
     if job.options.engine != "local":
         raise UsageError(f"--engine {job.options.engine}: not in this version")
+    rehearsed = job.reading.standings.run
+    if rehearsed is not None and rehearsed.endpoint and len(job.reading.standings):
+        was_sandbox = rehearsed.endpoint.get("name") == SANDBOX
+        if was_sandbox != (require_endpoint(job).name == SANDBOX):
+            what = "a rehearsal on the sandbox" if was_sandbox else "real images"
+            raise UsageError(f"{str(job.folder)!r} holds {what}; choose another --out")
     if plan.needs_consent and not job.options.accept_changes:
         raise UsageError(
             f"{plan.changed} requests changed and {plan.orphaned} are no longer in the"

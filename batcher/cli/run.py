@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from batcher.cli.options import add_shared, make_job
 from batcher.cli.rehearsal import add_rehearsal, read_rehearsal
+from batcher.cli.words import usd
 from batcher.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,6 +70,14 @@ def _warn(job: Job) -> None:
         print(f"warning: {remark}", file=sys.stderr)
     for number in job.reading.damaged:
         print(f"warning: line {number} of the ledger is damaged", file=sys.stderr)
+    if job.plan.unknown:
+        again = "left alone" if job.settings.on_unknown == "skip" else "sent again"
+        billed = usd(job.reading.standings.maybe_billed())
+        print(
+            f"warning: the outcome of {job.plan.unknown:,} requests is not known, they"
+            f" may have cost {billed}; what is not found whole is {again}",
+            file=sys.stderr,
+        )
 
 
 def _check(job: Job) -> int:

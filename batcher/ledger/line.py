@@ -80,6 +80,7 @@ class RunLine(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     total: int
     manifests: tuple[dict[str, str], ...] = ()
+    endpoint: dict[str, str] = {}
 
 
 class EndLine(msgspec.Struct, frozen=True, kw_only=True):
