@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import shutil
 import signal
@@ -12,12 +11,13 @@ import pytest
 
 from batcher.cli.export import FORMATS
 from batcher.exports import Format
-from tests.acceptance.program import Program, events, wait_until
+from tests.acceptance.program import Program, events, read_lines, wait_until
 
 MANIFEST = """
 output: "{{ city }}/{{ name }}"
+vars: {city: "@x"}
 requests:
-  - name: "{{ city }}-{{ light }}"
+  - name: "{{ city }}-{{ light }}-{{ number }}"
     prompt: A poster of {{ city }} at {{ light }}, no. {{ number }}
     size: 16:9
     matrix:
@@ -25,13 +25,13 @@ requests:
       light: [dawn, dusk]
       number: {range: [1, 5]}
   - {name: refused, prompt: "sandbox:moderation"}
-  - {name: "=cmd()", prompt: "=HYPERLINK(1)", vars: {city: "@x"}, size: 1:1}
+  - {name: "=cmd()", prompt: "=HYPERLINK(1)", size: 1:1}
 """
 KEPT = 21
 COLUMNS = (
-    "id name file_name text revised_prompt model size quality width height sha256"
-    " city light number"
-).split()
+    *("id", "name", "file_name", "text", "revised_prompt", "model", "size"),
+    *("quality", "width", "height", "sha256", "city", "light", "number"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,11 @@ def content(folder: Path) -> dict[str, bytes]:
     }
 
 
+def read_table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
 def results(program: Program) -> list[dict[str, object]]:
     lines = events(program.folder / "runs/m", "result")
     return [line for line in lines if line["status"] == "succeeded"]
@@ -79,11 +84,11 @@ def test_an_imagefolder_links_images_beside_their_metadata(exported: Program) ->
     printed = export(exported, "imagefolder")
     assert f"{KEPT} images in 1 files: train {KEPT}" in printed
     train = exported.folder / "runs/m/export/imagefolder/train"
-    rows = [json.loads(line) for line in (train / "metadata.jsonl").open()]
-    assert [*rows[0]] == COLUMNS
+    rows = read_lines(train / "metadata.jsonl")
+    assert tuple(rows[0]) == COLUMNS
     assert {row["id"] for row in rows} == {line["id"] for line in results(exported)}
     for row in rows:
-        assert (train / row["file_name"]).stat().st_nlink == 2
+        assert (train / str(row["file_name"])).stat().st_nlink == 2
     assert len([*train.iterdir()]) == KEPT + 1
 
 
@@ -96,8 +101,7 @@ def test_a_copy_shares_nothing_with_the_run(exported: Program) -> None:
 
 def test_no_cell_of_a_csv_is_a_formula(exported: Program) -> None:
     export(exported, "csv", "--out", "table")
-    with (exported.folder / "table/train.csv").open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = read_table(exported.folder / "table/train.csv")
     assert len(rows) == KEPT
     (hostile,) = [row for row in rows if row["name"] == "'=cmd()"]
     assert hostile["text"] == "'=HYPERLINK(1)"
@@ -131,7 +135,7 @@ def test_splits_are_by_id_and_lose_nothing(exported: Program) -> None:
     printed = export(exported, "csv", "--split", "train=2,test=1")
     folder = exported.folder / "runs/m/export/csv"
     ids = {
-        name: {row["id"] for row in csv.DictReader((folder / f"{name}.csv").open())}
+        name: {row["id"] for row in read_table(folder / f"{name}.csv")}
         for name in ("train", "test")
     }
     assert len(ids["train"]) + len(ids["test"]) == KEPT
@@ -164,8 +168,8 @@ def test_a_killed_export_ends_the_same(exported: Program, format_: str) -> None:
     size = ["--shard-size", "1"] if format_ == "webdataset" else ["--copy"]
     whole, torn = exported.folder / "whole", exported.folder / "torn"
     export(exported, format_, *size, "--out", whole)
-    command = ["export", "runs/m", "--format", format_, *size, "--out", torn]
-    process = exported.start(*command)
+    command = ("export", "runs/m", "--format", format_)
+    process = exported.start(*command, *size, "--out", torn)
     wait_until(lambda: len([*torn.rglob("*.*")]) > 5 or process.poll() is not None)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher.governor import (
-    Budget,
     Admission,
+    Budget,
     Governor,
     Halt,
     Hold,
