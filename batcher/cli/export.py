@@ -1,0 +1,105 @@
+"""`batcher export`: the images as a dataset that other programs read."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batcher.cli.folder import read_folder
+from batcher.cli.table import safe
+from batcher.cli.words import counts
+
+if TYPE_CHECKING:
+    import argparse
+
+    from batcher.exports import Export, ExportOptions
+    from batcher.exports.row import Row
+
+FORMATS = ("imagefolder", "webdataset", "parquet", "csv")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("folder", metavar="DIR")
+    parser.add_argument("--format", required=True, choices=FORMATS)
+    parser.add_argument("--out", metavar="FOLDER", help="default: DIR/export/FORMAT")
+    parser.add_argument("--where", metavar="EXPR", help="only images of these requests")
+    parser.add_argument(
+        "--marks",
+        metavar="FILE.csv",
+        help="from the report: what was picked, or else what was not rejected",
+    )
+    parser.add_argument(
+        "--split",
+        metavar="train=0.9,test=0.1",
+        help="by a hash of each id: an image stays where it is as the run grows",
+    )
+    parser.add_argument(
+        "--shard-size",
+        metavar="N|BYTES",
+        help="webdataset, parquet: such as 1000 or 500MB (the default)",
+    )
+    parser.add_argument(
+        "--copy",
+        action="store_true",
+        help="imagefolder: copy images, which are otherwise linked and change together",
+    )
+    parser.add_argument(
+        "--paths",
+        action="store_true",
+        help="parquet: leave images where they are, and name them",
+    )
+
+
+def execute(parsed: argparse.Namespace) -> int:
+    """Export, print what was left out and what was written; 1 if anything was."""
+    from tqdm import tqdm  # noqa: PLC0415 - `--help` does without it
+
+    from batcher.exports import Listener, write_export  # noqa: PLC0415
+
+    folder = Path(parsed.folder)
+    options = _options(parsed)
+    standings = read_folder(folder).standings
+    # `disable=None`: no bar where standard error is no terminal.
+    with tqdm(unit=" images", leave=False, disable=None) as bar:
+
+        def say(row: Row, words: str) -> None:
+            bar.write(f"left out: {safe(row.path)}: {safe(words)}", file=sys.stderr)
+
+        listener = Listener(on_image=bar.update, on_left_out=say)
+        export = write_export(folder, standings, options, listener=listener)
+    _conclude(export)
+    return int(export.left_out > 0)
+
+
+def _options(parsed: argparse.Namespace) -> ExportOptions:
+    """Read all options before anything is written; raises `UsageError`."""
+    from batcher.exports import ExportOptions, Format  # noqa: PLC0415 - see above
+    from batcher.exports.marks import Marks, read_marks  # noqa: PLC0415
+    from batcher.exports.shard import parse_size  # noqa: PLC0415
+    from batcher.exports.split import Splits, parse_splits  # noqa: PLC0415
+    from batcher.where import parse  # noqa: PLC0415
+
+    size, split = parsed.shard_size, parsed.split
+    return ExportOptions(
+        format=Format(parsed.format),
+        out=None if parsed.out is None else Path(parsed.out),
+        where=None if parsed.where is None else parse(parsed.where),
+        marks=Marks() if parsed.marks is None else read_marks(Path(parsed.marks)),
+        splits=Splits() if split is None else parse_splits(split),
+        shard_size=None if size is None else parse_size(size),
+        is_copy=parsed.copy,
+        is_by_path=parsed.paths,
+    )
+
+
+def _conclude(export: Export) -> None:
+    total = sum(export.splits.values())
+    files = f"{total:,} images in {export.files:,} files"
+    kept = f", {export.kept:,} of them kept from before" if export.kept else ""
+    print(f"{files}{kept}: {counts(export.splits)}")
+    if export.left_out:
+        words = "not what the ledger says; 'batcher verify' tells more"
+        print(f"{export.left_out:,} images left out: {words}")
+    print(f"wrote {export.out}")

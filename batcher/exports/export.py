@@ -1,0 +1,217 @@
+"""Exports a run directory: selects images, divides them, then writes shard by shard.
+
+What was written is kept by the next export to the same folder where it still is what is
+wanted: an export that was interrupted is run again, and ends the same.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from batcher.errors import StoreError, UsageError
+from batcher.exports.card import Content, card_text, license_of, manifests_of
+from batcher.exports.column import Survey
+from batcher.exports.exporter import Site
+from batcher.exports.folder import LOCK, ExportFolder, replace
+from batcher.exports.format import EXPORTERS, OPTIONS, Format
+from batcher.exports.marks import Marks
+from batcher.exports.row import rows_of
+from batcher.exports.shard import DEFAULT, ShardSize
+from batcher.exports.split import Splits
+from batcher.exports.spool import Spool
+from batcher.exports.writer import Listener, ShardWriter
+from batcher.ledger import State
+from batcher.ledger.event import now
+from batcher.ledger.reader import raw_lines
+from batcher.record import read_records
+from batcher.verify import FOLDERS
+from batcher.where import Expression
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from batcher.exports.column import Columns
+    from batcher.exports.exporter import Exporter
+    from batcher.exports.row import Row
+    from batcher.ledger import Standings
+
+CARD = "README.md"
+
+
+class ExportOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What to export, and how.
+
+    Attributes:
+        format: What is written.
+        out: The folder; by default `export/FORMAT` in the run directory.
+        where: Selects requests.
+        marks: What somebody picked.
+        splits: Which images go where.
+        shard_size: How much goes into a shard; None for the default.
+        is_copy: Images are copied where a link would do.
+        is_by_path: Images stay where they are; rows name them.
+    """
+
+    format: Format
+    out: Path | None = None
+    where: Expression | None = None
+    marks: Marks = Marks()
+    splits: Splits = Splits()
+    shard_size: ShardSize | None = None
+    is_copy: bool = False
+    is_by_path: bool = False
+
+
+class Export(msgspec.Struct, frozen=True, kw_only=True):
+    """An export that was written.
+
+    Attributes:
+        out: Its folder.
+        splits: Images in each split.
+        left_out: Images that were not what the ledger says.
+        files: Shards or tables.
+        kept: Of those, the ones that were there already.
+    """
+
+    out: Path
+    splits: dict[str, int]
+    left_out: int
+    files: int
+    kept: int
+
+
+def write_export(
+    folder: Path,
+    standings: Standings,
+    options: ExportOptions,
+    *,
+    listener: Listener | None = None,
+) -> Export:
+    """Export the images that a run directory keeps, also while a run adds to it.
+
+    Args:
+        folder: The run directory.
+        standings: What was read of its ledger.
+        options: What to export.
+        listener: Who is told how it goes.
+
+    Raises:
+        UsageError: An option does not fit, a library is missing, or the folder holds
+            something else.
+        StoreError: The export cannot be written, or the ledger not be read.
+    """
+    _check_options(options)
+    out = options.out or folder / "export" / options.format.value
+    _check_place(folder, out)
+    site = Site(
+        run=folder, out=out, is_copy=options.is_copy, is_by_path=options.is_by_path
+    )
+    exporter = EXPORTERS[options.format](site)
+    try:
+        books = ExportFolder(out, options.format.value)
+        with FileLock(out / LOCK, blocking=False), ExitStack() as spooled:
+            books.read()  # anew: another export may have ended since
+            spools = _open_spools(out, options, spooled)
+            columns = _fill(spools, _selected(folder, standings, options), options)
+            writer = ShardWriter(exporter, books, columns, listener or Listener())
+            writer.write(spools)
+            _write_card(out / CARD, _content(folder, options, exporter, writer))
+    except Timeout as error:
+        raise UsageError(f"another export to {str(out)!r} is at work") from error
+    except OSError as error:
+        words = f"cannot write {str(out)!r}: {error.strerror or error}"
+        raise StoreError(words) from error
+    return Export(
+        out=out,
+        splits=writer.images,
+        left_out=writer.left_out,
+        files=writer.files,
+        kept=writer.kept,
+    )
+
+
+def _check_options(options: ExportOptions) -> None:
+    given = {
+        "--copy": options.is_copy,
+        "--paths": options.is_by_path,
+        "--shard-size": options.shard_size is not None,
+    }
+    for flag, formats in OPTIONS.items():
+        if given[flag] and options.format not in formats:
+            words = " and ".join(sorted(formats))
+            raise UsageError(f"{flag} is for {words}, not for {options.format}")
+
+
+def _check_place(folder: Path, out: Path) -> None:
+    """Keep an export from standing among the images, as an orphan of the run."""
+    run, place = folder.resolve(), out.resolve()
+    if run in place.parents and place.relative_to(run).parts[0] not in FOLDERS:
+        words = "an export within its run directory belongs into its folder 'export'"
+        raise UsageError(f"--out: {words}, got {str(out)!r}")
+
+
+def _selected(
+    folder: Path, standings: Standings, options: ExportOptions
+) -> Iterator[Row]:
+    """Walk the images that are wanted, in the ledger's order."""
+    at = now()
+    for record in read_records(folder, standings):
+        if record.result is None or record.status != State.SUCCEEDED:
+            continue
+        if not options.marks.allows(record.id):
+            continue
+        if options.where is None or options.where.matches(record.fields(at)):
+            yield from rows_of(record.result)
+
+
+def _open_spools(
+    out: Path, options: ExportOptions, spooled: ExitStack
+) -> dict[str, Spool]:
+    is_sharded = options.format in OPTIONS["--shard-size"]
+    size = options.shard_size or (DEFAULT if is_sharded else ShardSize())
+    return {
+        name: spooled.enter_context(closing(Spool(out, size)))
+        for name in options.splits.names
+    }
+
+
+def _fill(
+    spools: Mapping[str, Spool], rows: Iterable[Row], options: ExportOptions
+) -> Columns:
+    """Divide rows among the splits; gives the columns they need."""
+    survey = Survey()
+    for row in rows:
+        survey.add(row)
+        spools[options.splits.split_of(row.id)].add(row)
+    return survey.columns()
+
+
+def _content(
+    folder: Path, options: ExportOptions, exporter: Exporter, writer: ShardWriter
+) -> Content:
+    """Say what was exported; a split without an image has no files to name."""
+    images, tally = writer.images, writer.tally
+    return Content(
+        title=folder.resolve().name,
+        format=options.format.value,
+        manifests=manifests_of(raw for _, raw in raw_lines(folder)),
+        splits=images,
+        patterns={name: exporter.pattern(name) for name in images if images[name]},
+        models=tally.models,
+        first=tally.first,
+        last=tally.last,
+    )
+
+
+def _write_card(path: Path, content: Content) -> None:
+    try:
+        card = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        card = ""
+    content = msgspec.structs.replace(content, license=license_of(card))
+    replace(path, [card_text(content).encode()])

@@ -1,0 +1,152 @@
+"""Reads images of a run directory, and vouches that they are what was kept.
+
+Existence, size and sha256 are checked in the same reading that an export is made of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+import sys
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from batcher.errors import BatcherError
+
+if sys.platform == "linux":
+    import fcntl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from batcher.exports.row import Row
+
+_PIECE = 1 << 20
+_FICLONE = 0x40049409  # linux/fs.h, see ioctl_ficlone(2)
+_NO_LINKS = {
+    errno.EPERM,
+    errno.EACCES,
+    errno.EXDEV,
+    errno.EMLINK,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+}
+
+
+class UnfitError(BatcherError):
+    """An image is not what the ledger says; it is left out, and that is reported."""
+
+
+def source_of(run: Path, row: Row) -> Path:
+    """Find a row's image in its run directory; raises `UnfitError`."""
+    path = PurePosixPath(row.path)
+    if path.is_absolute() or ".." in path.parts or "\0" in row.path:
+        raise UnfitError("leaves the run directory")
+    if not row.suffix:
+        raise UnfitError("is of a format that is not known")
+    return run / path
+
+
+def pieces(path: Path, row: Row) -> Iterator[bytes]:
+    """Read a file that is to hold a row's image.
+
+    Raises:
+        UnfitError: It does not, at the end if need be: use nothing of it before.
+    """
+    check_size(path, row)
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb", buffering=0) as stream:
+            while piece := stream.read(_PIECE):
+                digest.update(piece)
+                yield piece
+    except OSError as error:
+        raise UnfitError(error.strerror or "cannot be read") from error
+    if digest.hexdigest() != row.sha256:
+        raise UnfitError("holds other bytes")
+
+
+def check(path: Path, row: Row) -> None:
+    """Make sure that a file holds a row's image; raises `UnfitError`."""
+    for _ in pieces(path, row):
+        pass
+
+
+def holds(path: Path, row: Row) -> bool:
+    """Tell whether a file holds a row's image."""
+    try:
+        check(path, row)
+    except UnfitError:
+        return False
+    return True
+
+
+def place(
+    source: Path,
+    target: Path,
+    row: Row,
+    *,
+    is_copy: bool,
+    link: Callable[[Path, Path], None] = os.link,
+) -> None:
+    """Give a row's image a second file: a link, else a clone, else a copy.
+
+    Args:
+        source: The image in its run directory.
+        target: The file to make; there is none yet.
+        row: What the image is to be.
+        is_copy: Not a link, so that neither file changes with the other.
+        link: Makes a hard link.
+
+    Raises:
+        UnfitError: The image is not what the ledger says. Remove the target.
+        OSError: The disk refuses.
+    """
+    check_size(source, row)
+    # A link to a symbolic link would be one, and lead elsewhere from its new place.
+    if (not is_copy and _linked(source.resolve(), target, link)) or _cloned(
+        source, target
+    ):
+        check(target, row)
+        return
+    with target.open("wb") as stream:
+        stream.writelines(pieces(source, row))
+
+
+def check_size(path: Path, row: Row) -> None:
+    """Make sure that there is a file of the right size; raises `UnfitError`."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise UnfitError("is missing") from None
+    except OSError as error:
+        raise UnfitError(error.strerror or "cannot be read") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise UnfitError("is no file")
+    if found.st_size != row.bytes:
+        raise UnfitError(f"has {found.st_size:,} bytes instead of {row.bytes:,}")
+
+
+def _linked(source: Path, target: Path, link: Callable[[Path, Path], None]) -> bool:
+    try:
+        link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return False
+    return True
+
+
+def _cloned(source: Path, target: Path) -> bool:
+    """Let both files share their blocks until one is changed, where that can be."""
+    if sys.platform != "linux":
+        return False
+    with contextlib.suppress(OSError), source.open("rb") as old:
+        with target.open("wb") as new:
+            fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
+        return True
+    return False
