@@ -126,7 +126,7 @@ class Downloader:
                 message, status=response.status, final=response.status in GONE
             )
         size = 0
-        async for chunk in response.content.iter_any():
+        async for chunk, _ in response.content.iter_chunks():
             size += len(chunk)
             if size > LARGEST_IMAGE:
                 message = f"is larger than {LARGEST_IMAGE >> 20} MiB"

@@ -217,7 +217,8 @@ class _Exchange:
             return
         self._parser = ReplyParser()
         try:
-            async for chunk in response.content.iter_any():
+            # As they came: `iter_any` would copy what waits into one piece.
+            async for chunk, _ in response.content.iter_chunks():
                 await self._take(self._parser, chunk)
         except ReplyLimitError as error:
             self.error = Failure(error_class=ErrorClass.AMBIGUOUS, message=str(error))
