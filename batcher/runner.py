@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from batcher.config import BUILT_IN, SANDBOX, Endpoint
+from batcher.consent import check_consent
 from batcher.control import Control, Desk
 from batcher.count import Count, count_ledger
+from batcher.durability import Durability
 from batcher.engines import LocalPool
 from batcher.errors import ManifestError, StoreError, UsageError
 from batcher.gate import Gate
@@ -36,9 +38,6 @@ from batcher.worker import Terms, Worker
 
 if TYPE_CHECKING:
     from batcher.transport import Routes
-
-SYNC_SECONDS = 1.0
-"""How far the disk may be behind: what a power cut may cost."""
 
 
 class Observer(WorkerObserver, Protocol):
@@ -92,7 +91,7 @@ async def execute(
     """
     endpoints = (require_endpoint(job), *job.fallbacks)
     keys = [endpoint.keys(job.environment) for endpoint in endpoints]
-    _check_consent(job)
+    check_consent(job)
     _prepare_folder(job)
     async with AsyncExitStack() as resources:
         lock = lock_folder(job.folder)
@@ -152,6 +151,7 @@ class _Run:
         self._ledger = ledger
         self._observer = observer
         self._store = LocalStore(job.folder)
+        self._durability = Durability(self._store, ledger, self._stop_for_store)
         self._count = job.count
         self._spent_before = standings.spent
         self._started = clock()
@@ -202,7 +202,7 @@ class _Run:
         ended = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._keep_syncing(ended), name="sync")
+                group.create_task(self._durability.keep_up(ended), name="sync")
                 try:
                     await self._pool.run(self._wanted(), self._live)
                 finally:
@@ -281,36 +281,11 @@ class _Run:
         loop = asyncio.get_running_loop()
         return loop.call_later(seconds, self._stop, failure)
 
-    async def _keep_syncing(self, ended: asyncio.Event) -> None:
-        """Bring everything to the disk every second, until the work has ended."""
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(SYNC_SECONDS):
-                    await ended.wait()
-                    return
-            try:
-                await asyncio.to_thread(self._sync)
-            except StoreError as error:
-                self._stop_for_store(error)
-                return
-
-    def _sync(self) -> None:
-        """Bring images, then the lines that name them, to the disk; then tidy up."""
-        settled = self._store.settled(self._is_settled)
-        self._store.sync()
-        self._ledger.sync()
-        self._store.forget(settled)
-
-    def _is_settled(self, id_: str) -> bool:
-        """Tell whether no image of a request can be found half kept any more."""
-        standing = self._ledger.standings.get(id_)
-        return standing is None or not standing.is_open
-
     def _finish(self, control: Control) -> Summary:
         """Write the last line and bring everything to the disk."""
         stopped = self._stopped(control)
         try:
-            self._sync()
+            self._durability.sync()
         except StoreError as error:
             stopped = stopped or {"class": ErrorClass.STORE, "message": str(error)}
         self._store.close()
@@ -358,30 +333,6 @@ def _limits(job: Job) -> Limits:
         longest_wait=settings.longest_wait,
         wait_for_quota=settings.wait_for_quota,
     )
-
-
-def _check_consent(job: Job) -> None:
-    """Refuse what would surprise the user's purse."""
-    plan = job.plan
-    if job.options.engine != "local":
-        raise UsageError(f"--engine {job.options.engine}: not in this version")
-    rehearsed = job.reading.standings.run
-    if rehearsed is not None and rehearsed.endpoint and len(job.reading.standings):
-        was_sandbox = rehearsed.endpoint.get("name") == SANDBOX
-        if was_sandbox != (require_endpoint(job).name == SANDBOX):
-            what = "a rehearsal on the sandbox" if was_sandbox else "real images"
-            raise UsageError(f"{str(job.folder)!r} holds {what}; choose another --out")
-    if plan.needs_consent and not job.options.accept_changes:
-        raise UsageError(
-            f"{plan.changed} requests changed and {plan.orphaned} are no longer in the"
-            f" manifest: going on would buy {plan.new + plan.changed} anew;"
-            " look with `batcher plan`, then pass --accept-changes"
-        )
-    if job.settings.max_spend is not None and plan.unpriced:
-        raise UsageError(
-            f"--max-spend needs prices, and {plan.unpriced} requests have none; set"
-            " `prices` for this endpoint in batcher.toml"
-        )
 
 
 def _prepare_folder(job: Job) -> None:

@@ -1,0 +1,52 @@
+"""Refuses a run that would surprise its user's purse, before anything is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batcher.config import SANDBOX
+from batcher.errors import UsageError
+
+if TYPE_CHECKING:
+    from batcher.job import Job
+
+
+def check_consent(job: Job) -> None:
+    """Check all that a run needs a person's word for; raises `UsageError`."""
+    for check in (_check_engine, _check_rehearsal, _check_changes, _check_budget):
+        check(job)
+
+
+def _check_engine(job: Job) -> None:
+    if job.options.engine != "local":
+        raise UsageError(f"--engine {job.options.engine}: not in this version")
+
+
+def _check_rehearsal(job: Job) -> None:
+    """Keep drawings of the sandbox and images that cost money apart."""
+    run = job.reading.standings.run
+    if run is None or not run.endpoint or not len(job.reading.standings):
+        return
+    was_sandbox = run.endpoint.get("name") == SANDBOX
+    is_sandbox = job.endpoint is not None and job.endpoint.name == SANDBOX
+    if was_sandbox != is_sandbox:
+        what = "a rehearsal on the sandbox" if was_sandbox else "real images"
+        raise UsageError(f"{str(job.folder)!r} holds {what}; choose another --out")
+
+
+def _check_changes(job: Job) -> None:
+    plan = job.plan
+    if plan.needs_consent and not job.options.accept_changes:
+        raise UsageError(
+            f"{plan.changed} requests changed and {plan.orphaned} are no longer in the"
+            f" manifest: going on would buy {plan.new + plan.changed} anew;"
+            " look with `batcher plan`, then pass --accept-changes"
+        )
+
+
+def _check_budget(job: Job) -> None:
+    if job.settings.max_spend is not None and job.plan.unpriced:
+        raise UsageError(
+            f"--max-spend needs prices, and {job.plan.unpriced} requests have none;"
+            " set `prices` for this endpoint in batcher.toml"
+        )
