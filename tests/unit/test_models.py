@@ -52,14 +52,14 @@ def test_what_is_not_set_is_none() -> None:
 def test_a_request_is_described_with_digests_for_images(
     single: bool, image: object
 ) -> None:
-    references = (Reference(text="a.png", digest="sha256:1", is_file=True),)
+    references = [Reference(text="a.png", digest="sha256:1", is_file=True)]
     if not single:
-        references += (Reference(text="https://x/y.png"),)
+        references.append(Reference(text="https://x/y.png"))
     one = Request(
         id="0" * 20,
         name="n",
         body={"model": "m"},
-        references=references,
+        references=tuple(references),
         single_reference=single,
         vars={},
         output="n",
@@ -79,6 +79,10 @@ def test_a_field_that_is_dropped_is_not_sent_under_the_same_id() -> None:
 def test_only_what_may_have_been_drawn_may_have_been_billed() -> None:
     billed = {c for c in ErrorClass if Failure(error_class=c, message="").maybe_billed}
     assert billed == {ErrorClass.AMBIGUOUS, ErrorClass.BAD_REPLY}
+
+
+def test_a_request_without_references_is_described_as_it_is() -> None:
+    assert request(n=2).described() == {"model": "m", "prompt": "p", "n": 2}
 
 
 def test_a_summary_awaits_to_itself() -> None:
