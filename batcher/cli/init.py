@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 STARTER = """\
 # What to generate. Look first, it sends nothing:   batcher plan {name}
-# Rehearse for free:   batcher run {name} --endpoint sandbox
+# Rehearse for free:   batcher run {name} --endpoint sandbox --out runs/rehearsal
 # Then for real:       batcher run {name} --endpoint octopusx --max-spend 5
 
 # endpoint: octopusx           # a profile's name; a URL or a key never stands here
