@@ -65,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         on_unknown: Whether a request whose outcome is not known is sent again.
         on_mismatch: What to do with an image of another size, format or quality.
         on_lost_url: What to do when a paid image's URL is gone for good.
+        duplicates: Whether rows that ask for the same are bought once or each.
         references_as: How reference images stand on the wire.
         retry: Attempts per error class, over `max_attempts`; 1 never tries again.
     """
@@ -83,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     on_unknown: Literal["retry", "skip"] = "retry"
     on_mismatch: Literal["keep", "fail", "retry"] = "keep"
     on_lost_url: Literal["fail", "buy"] = "fail"
+    duplicates: Literal["once", "each"] = "once"
     references_as: Literal["base64", "data_uri"] = "base64"
     retry: dict[str, int] = {}
 

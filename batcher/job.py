@@ -28,10 +28,21 @@ from batcher.config import (
     settings_from,
 )
 from batcher.errors import ManifestError, StoreError, UsageError
-from batcher.ledger import FILE_NAME, ImageLine, Reading, names_of, read_ledger
+from batcher.ledger import (
+    FILE_NAME,
+    ImageLine,
+    Reading,
+    State,
+    names_of,
+    read_ledger,
+)
+from batcher.ledger.event import ErrorRecord, Retry, encode, now
 from batcher.manifest import Expansion, Manifest, Problems, read_manifest
+from batcher.manifest.duplicate import Repetitions
 from batcher.manifest.field import FIELDS, suggestion
 from batcher.manifest.output import collision_key
+from batcher.manifest.source import FORMATS, STDIN
+from batcher.models import ErrorClass
 from batcher.plan import (
     RETRY_WORDS,
     Choice,
@@ -55,13 +66,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What `run` and `plan` are asked, as on the command line (DESIGN §3).
 
     Attributes:
-        manifests: Files that say what to generate.
+        manifests: Files that say what to generate, `-` for standard input.
+        format: What standard input holds; told from it when not given.
         out: The run directory; by default `runs/` and the manifest's name.
         endpoint: A profile's name.
         base_url: An ad hoc URL to send to.
         settings: What beats the manifest's and the endpoint's settings.
         retry: Which ended requests to send again, words of `--retry`.
         where: Only requests that an expression selects, see `batcher.where`.
+        force: Make anew what `where` selects although it is kept, each time.
         first: Only so many requests from the start.
         sample: Only so many, or a percentage of them, drawn by `seed`.
         seed: What decides the drawing.
@@ -72,12 +85,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     manifests: tuple[str, ...]
+    format: str | None = None
     out: str | None = None
     endpoint: str | None = None
     base_url: str | None = None
     settings: Mapping[str, object] = {}
     retry: tuple[str, ...] = ()
     where: str | None = None
+    force: bool = False
     first: int | None = None
     sample: str | None = None
     seed: int = 0
@@ -109,7 +124,7 @@ class Job:
         _check_options(options)
         self._where = parse(options.where) if options.where is not None else None
         self._is_chosen: dict[int, bool] = {}
-        manifests = _read_manifests(options.manifests)
+        manifests = _read_manifests(options)
         self.remarks = [remark for m in manifests for _, remark in m.remarks]
         config = read_config(environment)
         self.endpoint = _endpoint(config, options, manifests, environment)
@@ -117,7 +132,12 @@ class Job:
         self.settings = _settings(self.endpoint, options, manifests, environment)
         self.folder = Path(options.out or f"runs/{manifests[0].name}")
         model = self.endpoint.model if self.endpoint else DEFAULT_MODEL
-        self.expansion = Expansion(manifests, model=model, overrides=options.fields)
+        self.expansion = Expansion(
+            manifests,
+            model=model,
+            overrides=options.fields,
+            each=self.settings.duplicates == "each",
+        )
         self.choice = Choice.of(
             options.retry,
             retry_unknown=self.settings.on_unknown == "retry",
@@ -126,6 +146,7 @@ class Job:
         self.reading = self._read_ledger()
         self._selection = _selection(options)
         self._in_shard = 0
+        self._repetitions = Repetitions()
         self.plan = self._make_plan()
 
     def requests(self) -> Iterator[Request]:
@@ -176,11 +197,14 @@ class Job:
         survey = Survey(standings, self.choice, prices)
         problems = Problems()
         for request in self._surveyed(survey, problems):
+            if self.options.force:
+                self._put_back(request.id)
             survey.choose(request)
         if survey.clashes:
             self._name_clashes(survey.clashes, problems)
         if problems.total:
             raise ManifestError(problems.all())
+        self.remarks += self._repetitions.told(self.expansion.checked(Problems()))
         self.count = survey.count
         orphans = survey.orphans()
         self._check_owner(orphans)
@@ -211,14 +235,43 @@ class Job:
         if self._selection.is_sampled:
             for request in self.expansion.checked(problems):
                 is_in = self._selection.has_shard(request) and self._is_asked(request)
-                self._in_shard += survey.add(request) and is_in
+                self._in_shard += self._add(survey, request) and is_in
             if not problems.total:
                 yield from self.requests()
             return
-        unique = (r for r in self.expansion.checked(problems) if survey.add(r))
-        yield from self._selection.choose(filter(self._is_asked, unique), 0)
+        every = self.expansion.checked(problems)
+        unique = (request for request in every if self._add(survey, request))
+        asked = unique if self._where is None else filter(self._is_asked, unique)
+        yield from self._selection.choose(asked, 0)
         for _ in unique:
             pass
+
+    def _add(self, survey: Survey, request: Request) -> bool:
+        is_new = survey.add(request)
+        if not is_new:
+            self._repetitions.add(request)
+        return is_new
+
+    def _put_back(self, id_: str) -> None:
+        """Let a kept request stand as pending, in this process alone.
+
+        The ledger says that it is kept until its next attempt: a forced run that is
+        stopped leaves those it did not come to as they were.
+        """
+        standings = self.reading.standings
+        standing = standings.get(id_)
+        if standing is None or standing.state is not State.SUCCEEDED:
+            return
+        error = ErrorRecord(error_class=ErrorClass.BAD_REPLY.value, message="forced")
+        line = Retry(
+            at=now(),
+            id=id_,
+            attempt=standing.attempts,
+            error=error,
+            maybe_billed=False,
+            delay=0.0,
+        )
+        standings.take(encode(line))
 
     def _name_clashes(self, clashes: set[str], problems: Problems) -> None:
         """Walk the manifest again to say which requests share an output path."""
@@ -278,6 +331,11 @@ def _check_options(options: Options) -> None:
     if options.engine not in ENGINES:
         known = ", ".join(ENGINES)
         raise UsageError(f"--engine: expected one of {known}, got {options.engine!r}")
+    if options.force and options.where is None:
+        raise UsageError(
+            "--force needs --where: say what to buy again although it is kept, such as"
+            " --where 'name=NAME'"
+        )
     for word in options.retry:
         if word not in RETRY_WORDS:
             known = ", ".join(RETRY_WORDS)
@@ -290,10 +348,21 @@ def _check_options(options: Options) -> None:
         raise UsageError(f"--first: must be 0 or more, got {options.first!r}")
 
 
-def _read_manifests(paths: tuple[str, ...]) -> list[Manifest]:
+def _check_format(options: Options) -> None:
+    if options.format is not None and STDIN not in options.manifests:
+        raise UsageError("--format says what standard input holds; name - as manifest")
+    if options.format not in (None, *FORMATS):
+        known = ", ".join(FORMATS)
+        raise UsageError(f"--format: expected one of {known}, got {options.format!r}")
+
+
+def _read_manifests(options: Options) -> list[Manifest]:
     """Read the manifests; where one is wrong, check all that can be checked (P9)."""
+    _check_format(options)
     problems = Problems()
-    manifests = [read_manifest(path, problems) for path in paths]
+    manifests = [
+        read_manifest(path, problems, options.format) for path in options.manifests
+    ]
     known = [manifest for manifest in manifests if manifest is not None]
     for manifest in known:
         _check_settings(manifest, problems)

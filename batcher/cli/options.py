@@ -23,10 +23,20 @@ SETTINGS = (
     ("--max-time", "S", "seconds after which no new request leaves"),
 )
 
+CHOICES = ("on_unknown", "duplicates")
+"""Settings that are one of some words."""
+
 
 def add_shared(parser: argparse.ArgumentParser) -> None:
     """Add what `run` and `plan` both take (DESIGN §3)."""
-    parser.add_argument("manifests", nargs="+", metavar="MANIFEST")
+    parser.add_argument(
+        "manifests", nargs="+", metavar="MANIFEST", help="files; - is standard input"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("yaml", "csv", "jsonl"),
+        help="of standard input (default: told from its first line)",
+    )
     parser.add_argument("--out", metavar="DIR", help="default: runs/NAME")
     where = parser.add_argument_group("where to send")
     where.add_argument("--endpoint", metavar="NAME", help="a profile; try 'sandbox'")
@@ -35,7 +45,7 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
     for flag, metavar, words in SETTINGS:
         how.add_argument(flag, metavar=metavar, help=words)
     how.add_argument("--on-unknown", choices=("retry", "skip"), help="default: retry")
-    how.add_argument("--engine", default="local", help="local, dask or ray")
+    how.add_argument("--engine", default="local", help="local, the only one so far")
     what = parser.add_argument_group("which requests")
     what.add_argument(
         "--retry",
@@ -46,6 +56,16 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
         "--where",
         metavar="EXPR",
         help="such as 'city=Tokyo and status=failed'; status is new where never sent",
+    )
+    what.add_argument(
+        "--force",
+        action="store_true",
+        help="make what --where selects anew although it is kept, each time",
+    )
+    what.add_argument(
+        "--duplicates",
+        choices=("once", "each"),
+        help="buy rows that ask for the same once (default) or each",
     )
     what.add_argument("--first", type=int, metavar="N", help="only the first N")
     what.add_argument("--sample", metavar="N|P%", help="only N, or P in a hundred")
@@ -69,17 +89,21 @@ def read_options(parsed: argparse.Namespace) -> Options:
     """Turn parsed flags into options; raises `UsageError`."""
     from batcher.job import Options  # noqa: PLC0415 - `--help` does without it
 
+    if parsed.force and getattr(parsed, "canary", None) is not None:
+        raise UsageError("--force and --canary: the canary's would be made twice")
     names = [flag.removeprefix("--").replace("-", "_") for flag, _, _ in SETTINGS]
-    given = {name: getattr(parsed, name) for name in [*names, "on_unknown"]}
+    given = {name: getattr(parsed, name) for name in [*names, *CHOICES]}
     retry = parsed.retry.replace(" ", "").split(",") if parsed.retry else ()
     return Options(
         manifests=tuple(parsed.manifests),
+        format=parsed.format,
         out=parsed.out,
         endpoint=parsed.endpoint,
         base_url=parsed.base_url,
         settings={k: v for k, v in given.items() if v is not None},
         retry=tuple(retry),
         where=parsed.where,
+        force=parsed.force,
         first=parsed.first,
         sample=parsed.sample,
         seed=parsed.seed,

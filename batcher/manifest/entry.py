@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from batcher.manifest.matrix import Combination
     from batcher.manifest.pattern import Pattern, Report
-    from batcher.manifest.reference import References
+    from batcher.manifest.recipe import Shared
     from batcher.models import Request
 
 ENTRY_KEYS = (
@@ -65,8 +65,7 @@ class Entry:
         keys: The entry's keys, over those of `defaults`.
         line: Where the entry begins.
         file: The manifest's name, for messages.
-        references: Reader of reference images; its folder is the manifest's.
-        variables: The manifest's `vars`.
+        shared: What the manifest's entries have in common.
     """
 
     def __init__(
@@ -75,15 +74,14 @@ class Entry:
         line: int,
         *,
         file: str,
-        references: References,
-        variables: Mapping[str, object],
+        shared: Shared,
     ) -> None:
         self._keys = keys
         self._line = line
         self._file = file
-        self._folder: Path = references.folder
-        self._references = references
-        self._variables = variables
+        self._shared = shared
+        self._folder: Path = shared.references.folder
+        self._variables = shared.variables
         self._is_right = True
         self._problems = Problems()
 
@@ -229,7 +227,7 @@ class Entry:
             key: self._pattern(f"extra.{key}", node, known)
             for key, node in extra.items()
         }
-        return Recipe(_set(fields), _set(extras), self._references, self._report)
+        return Recipe(_set(fields), _set(extras), self._shared, self._report)
 
     def _pattern(
         self, field: str, node: Node, known: frozenset[str] | None

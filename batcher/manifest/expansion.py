@@ -5,12 +5,13 @@ An expansion is walked as often as needed and holds none of its requests.
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from batcher.errors import ManifestError
 from batcher.manifest.document import Node, Problems
+from batcher.manifest.duplicate import Numbering
+from batcher.manifest.source import Source, SourceError, find_source
 from batcher.manifest.table import CsvManifest, JsonlManifest
 from batcher.manifest.yaml_manifest import YamlManifest
 
@@ -52,6 +53,7 @@ class Expansion:
         manifests: What to expand.
         model: The model of requests that name none.
         overrides: Fields that beat the manifests', `extra.x` for others.
+        each: Make rows that repeat others requests of their own.
     """
 
     def __init__(
@@ -60,15 +62,20 @@ class Expansion:
         *,
         model: str,
         overrides: Mapping[str, object],
+        each: bool = False,
     ) -> None:
         self.manifests = tuple(manifests)
+        self._each = each
         self._model = model
         self._overrides = overrides
 
     def checked(self, problems: Problems) -> Iterator[Request]:
         """Walk the requests that are right; mistakes go to `problems`."""
-        for manifest in self.manifests:
-            yield from manifest.requests(self._model, self._overrides, problems)
+        requests = chain.from_iterable(
+            manifest.requests(self._model, self._overrides, problems)
+            for manifest in self.manifests
+        )
+        return map(Numbering().numbered, requests) if self._each else requests
 
     def __iter__(self) -> Iterator[Request]:
         """Walk the requests of manifests already checked.
@@ -85,22 +92,24 @@ class Expansion:
             raise ManifestError(problems.all())
 
 
-def read_manifest(path: str, problems: Problems) -> Manifest | None:
+def read_manifest(
+    path: str, problems: Problems, given: str | None = None
+) -> Manifest | None:
     """Read one manifest; mistakes go to `problems`.
+
+    Args:
+        path: The file, or `source.STDIN`.
+        problems: Where mistakes go.
+        given: The format of standard input, one of `source.FORMATS`.
 
     Returns:
         The manifest, or None when it cannot be read at all.
     """
-    file = Path(path)
-    reader = _READERS.get(file.suffix.lower())
-    if reader is None:
-        known = " ".join(sorted(_READERS))
-        problems.add(path, None, None, f"is no manifest; the name ends in {known}")
-        return None
     try:
-        with file.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        return reader(path, sha256, problems)
+        source = find_source(path, given)
+        return _READERS[source.format](source, source.sha256(), problems)
+    except SourceError as error:
+        problems.add(path, None, None, str(error))
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         problems.add(path, line, None, "is not UTF-8 text; save it as UTF-8")
@@ -110,12 +119,8 @@ def read_manifest(path: str, problems: Problems) -> Manifest | None:
     return None
 
 
-_READERS: dict[str, Callable[[str, str, Problems], Manifest]] = {
-    ".yaml": YamlManifest,
-    ".yml": YamlManifest,
-    ".json": YamlManifest,
-    ".csv": CsvManifest,
-    ".tsv": CsvManifest,
-    ".jsonl": JsonlManifest,
-    ".ndjson": JsonlManifest,
+_READERS: dict[str, Callable[[Source, str, Problems], Manifest]] = {
+    "yaml": YamlManifest,
+    "csv": CsvManifest,
+    "jsonl": JsonlManifest,
 }

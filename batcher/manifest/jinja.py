@@ -1,14 +1,13 @@
 """The Jinja2 that templates run in: no side effects, no chance, a bounded effort.
 
 A manifest may come from anybody and is rendered a million times, so a template can
-neither reach out of its sandbox, nor draw lots (an id must come out the same tomorrow),
-nor work or grow without end. Knows nothing of manifests. Loaded only when needed.
+neither reach out of its sandbox, nor draw lots but its request's own (an id must come
+out the same tomorrow), nor work or grow without end. Knows nothing of manifests. Loaded
+only when needed.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
@@ -20,20 +19,21 @@ from jinja2 import (
     TemplateSyntaxError,
     Undefined,
     nodes,
+    pass_context,
 )
 from jinja2.nodes import EvalContext
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
+from batcher.manifest.effort import GROWTH, MOST_WORK, check_width, product, weight
+from batcher.manifest.lot import DRAWS, LOT, Lot, LotError
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 Filter = TypeVar("Filter", bound=Callable[..., object])
 Render = Callable[[Mapping[str, object]], object]
-
-MOST_WORK = 1_000_000
-"""What one rendering may do, about the characters and numbers that it touches."""
 
 FILTERS = (
     *("abs", "capitalize", "count", "d", "default", "dictsort", "first", "float"),
@@ -54,7 +54,6 @@ METHODS = (
 """Methods a template may call; `format` and what pads can make text of any length."""
 
 _STATEMENTS = (nodes.Output, nodes.If, nodes.For, nodes.Assign)
-_WIDE = re.compile(r"%(\([^)]*\))?[^%a-zA-Z]*?(\*|[0-9]{4})")
 _PRINTED = (str, int, float)
 _VALUES = (*_PRINTED, list, tuple, dict, type(None))
 
@@ -73,11 +72,20 @@ class Cage(ImmutableSandboxedEnvironment):
         )
         self._left = MOST_WORK
         self._turn = 1
+        self._source = ""
+        self._drawn = 0
         for name in ("cycler", "joiner", "namespace", "lipsum"):
             self.globals.pop(name, None)
         self.filters = {name: self._metered(self.filters[name]) for name in FILTERS}
         self.filters["each turn"] = self._turns
         self.filters["a literal"] = self._metered(lambda value: value)
+        for name, draw in DRAWS.items():
+            self.filters[f"draw {name}"] = self._drawing(draw)
+
+    def read(self, text: str) -> tuple[nodes.Template, bool]:
+        """Parse a text, and say whether it draws lots; raises `TemplateSyntaxError`."""
+        draws = _Draws(self)
+        return draws.visit(self.parse(text)), draws.found
 
     def compiled(self, text: str, tree: nodes.Template) -> Render:
         """Compile a parsed text; a single `{{ … }}` gives its value, not its text.
@@ -97,6 +105,7 @@ class Cage(ImmutableSandboxedEnvironment):
 
         def metered(variables: Mapping[str, object]) -> object:
             self._left, self._turn = MOST_WORK, turn
+            self._source, self._drawn = text, 0
             return render(variables)
 
         return metered
@@ -144,26 +153,42 @@ class Cage(ImmutableSandboxedEnvironment):
     ) -> object:
         """Call a method or a global, metered."""
         owner = getattr(function, "__self__", None)
-        self.spend(_product((owner, *args, *kwargs.values())))
+        self.spend(product((owner, *args, *kwargs.values())))
         return super().call(context, function, *args, **kwargs)
 
     def call_binop(
         self, context: Context, operator: str, left: object, right: object
     ) -> object:
         """Apply an operator that can grow, metered."""
-        self.spend(_GROWTH[operator](left, right))
+        self.spend(GROWTH[operator](left, right))
         return super().call_binop(context, operator, left, right)
 
     def _metered(self, function: Filter) -> Filter:
         @wraps(function)
         def metered(*args: object, **kwargs: object) -> object:
             values = [v for v in args if not isinstance(v, _CONTEXTS)]
-            self.spend(_product((*values, *kwargs.values())))
+            self.spend(product((*values, *kwargs.values())))
             if function.__name__ == "do_format":
-                _check_width(values[0])
+                check_width(values[0])
             return function(*args, **kwargs)
 
         return metered  # type: ignore[return-value]  # wraps keeps the signature
+
+    def _drawing(self, draw: Callable[..., object]) -> Callable[..., object]:
+        @pass_context
+        def drawing(context: Context, _: object, *args: object, **kw: object) -> object:
+            lot = context.get(LOT)
+            if not isinstance(lot, Lot):
+                raise TemplateRuntimeError("lots cannot be drawn here")
+            self.spend(product((*args, *kw.values())))
+            self._drawn += 1
+            try:
+                number = lot.number(self._source, self._drawn)
+                return draw(lot.lots, number, *args, **kw)
+            except LotError as error:
+                raise TemplateRuntimeError(str(error)) from error
+
+        return drawing
 
     def _turns(self, values: Iterator[object]) -> Iterator[object]:
         for value in values:
@@ -180,6 +205,26 @@ class Cage(ImmutableSandboxedEnvironment):
             )
         self.spend(weight(value))
         return value
+
+
+class _Draws(NodeTransformer):
+    """Makes filters of the calls that draw, so that variables may have their names."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.found = False
+        self._environment = environment
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802 - Jinja2's name
+        self.generic_visit(node)
+        name = node.node.name if isinstance(node.node, nodes.Name) else ""
+        if name not in DRAWS:
+            return node
+        self.found = True
+        rest = (node.args, node.kwargs, node.dyn_args, node.dyn_kwargs)
+        nothing = nodes.Const(None)
+        made = nodes.Filter(nothing, f"draw {name}", *rest, lineno=node.lineno)
+        made.set_environment(self._environment)
+        return made
 
 
 class _Meters(NodeTransformer):
@@ -216,61 +261,7 @@ class _Meters(NodeTransformer):
         return made
 
 
-def weight(value: object) -> int:
-    """Count the characters and values in a value, up to `MOST_WORK`."""
-    total = 0
-    rest: list[object] = [value]
-    while rest and total <= MOST_WORK:
-        each = rest.pop()
-        total += 1
-        if isinstance(each, str | range):
-            total += len(each)
-        elif isinstance(each, dict):
-            rest += [*each, *each.values()]
-        elif isinstance(each, list | tuple):
-            rest += each
-    return total
-
-
-def _product(values: tuple[object, ...]) -> int:
-    return math.prod(weight(value) for value in values)
-
-
-def _bits(value: object) -> int:
-    return value.bit_length() if isinstance(value, int) else 1
-
-
-def _times(left: object, right: object) -> int:
-    if isinstance(left, int) and not isinstance(right, int | float):
-        left, right = right, left
-    if isinstance(right, int) and not isinstance(left, int | float):
-        return weight(left) * abs(right)
-    return _bits(left) + _bits(right)
-
-
-def _power(left: object, right: object) -> int:
-    return _bits(left) * abs(right) if isinstance(right, int) else 1
-
-
-def _format(left: object, right: object) -> int:
-    _check_width(left)
-    return weight(left) * weight(right)
-
-
-_GROWTH: Mapping[str, Callable[[object, object], int]] = {
-    "+": lambda left, right: weight(left) + weight(right),
-    "*": _times,
-    "**": _power,
-    "%": _format,
-}
-"""What an operator costs: about the size of what it makes."""
-
 _CONTEXTS = (Context, EvalContext, Cage)
-
-
-def _check_width(text: object) -> None:
-    if isinstance(text, str) and _WIDE.search(text):
-        raise TemplateRuntimeError("a format's width has at most three digits")
 
 
 def _single(tree: nodes.Template) -> nodes.Expr | None:

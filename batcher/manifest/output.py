@@ -74,6 +74,8 @@ def default_name(prompt: str, id_: str) -> str:
 
 def collision_key(output: str) -> str:
     """Fold what some file systems hold for one name: case and Unicode form."""
+    if output.isascii():  # most are, and folding them is cheap
+        return output.lower()
     return unicodedata.normalize("NFC", output).casefold()
 
 

@@ -54,6 +54,7 @@ class Pattern:
     Attributes:
         line: Where it stands; 0 on the command line.
         is_constant: It has no holes.
+        draws: Some hole of it draws lots.
     """
 
     def __init__(self, field: str, node: Node) -> None:
@@ -70,6 +71,9 @@ class Pattern:
             self._template = self._compiled(node.value)
         self.is_constant: bool = self._template is None and all(
             part.is_constant for part in self._parts()
+        )
+        self.draws: bool = any(part.draws for part in self._parts()) or (
+            self._template is not None and self._template.draws
         )
 
     def names(self) -> Iterator[tuple[str, int]]:

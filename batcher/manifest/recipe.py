@@ -7,11 +7,12 @@ filled and checked for every request. Knows nothing of where combinations come f
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from batcher.manifest.field import CHECKS, FieldError
+from batcher.manifest.lot import LOT
 from batcher.manifest.output import checked_name, checked_output, default_name
 from batcher.manifest.pattern import Mistake, RecipeError
 from batcher.models import Reference, Request
@@ -19,6 +20,7 @@ from batcher.models import Reference, Request
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from batcher.manifest.lot import Lots
     from batcher.manifest.pattern import Pattern, Report
     from batcher.manifest.reference import References
 
@@ -27,13 +29,27 @@ _OF_ANY_TYPE = frozenset({"n", "style", "background", "watermark"})
 _REQUIRED = frozenset({"model", "prompt"})
 
 
+class Shared(NamedTuple):
+    """What the entries of a manifest have in common.
+
+    Attributes:
+        references: Reader of reference images; its folder is the manifest's.
+        variables: The manifest's `vars`.
+        lots: What templates draw with.
+    """
+
+    references: References
+    variables: Mapping[str, object]
+    lots: Lots
+
+
 class Recipe:
     """How one entry's requests are made.
 
     Args:
         fields: Every field that is set, `image`, `name` and `output` included.
         extra: Fields to send as they are.
-        references: Reader of reference images.
+        shared: What the entries of a manifest have in common.
         report: Takes what is wrong with a constant value, which is then left out.
     """
 
@@ -41,10 +57,13 @@ class Recipe:
         self,
         fields: Mapping[str, Pattern],
         extra: Mapping[str, Pattern],
-        references: References,
+        shared: Shared,
         report: Report,
     ) -> None:
-        self._references = references
+        self._references = shared.references
+        self._lots = shared.lots
+        patterns = (*fields.values(), *extra.values())
+        self._draws = any(pattern.draws for pattern in patterns)
         self._image = fields.get("image")
         self._name = fields.get("name")
         self._output = fields.get("output")
@@ -87,6 +106,8 @@ class Recipe:
         Raises:
             RecipeError: Filled-in values are wrong; it names them all.
         """
+        if self._draws:
+            known = {**known, LOT: self._lots.lot(variables, sample)}
         mistakes: list[Mistake] = []
         body = self._filled(known, mistakes)
         references, single = self._read_references(known, mistakes)

@@ -40,6 +40,10 @@ def manifest_schema() -> Schema:
                 "additionalProperties": False,
                 "properties": {name: _setting(name) for name in setting_types()},
             },
+            "seed": {
+                "type": "integer",
+                "description": "Decides what pick() and wildcard() draw; default 0.",
+            },
             "vars": {"type": "object"},
             "defaults": _fields(extra=_mapping("Fields to send as they are.")),
             "output": {**_TEXT, "description": "Where images go, without an ending."},
@@ -144,6 +148,7 @@ _SETTING_KINDS: dict[str, Schema] = {
     "adaptive": {"type": "boolean"},
     "wait_for_quota": {"type": "boolean"},
     "on_unknown": {"enum": ["retry", "skip"]},
+    "duplicates": {"enum": ["once", "each"]},
     "on_mismatch": {"enum": ["keep", "fail", "retry"]},
     "on_lost_url": {"enum": ["fail", "buy"]},
     "references_as": {"enum": ["base64", "data_uri"]},

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batcher.manifest.field import shown, suggestion
@@ -17,6 +16,7 @@ from batcher.models import Problem
 
 if TYPE_CHECKING:
     from batcher.manifest.document import Node, Problems
+    from batcher.manifest.source import Source
     from batcher.models import Request
 
 MOST_TRIED = 10_000
@@ -31,17 +31,17 @@ Row = tuple[int, Mapping[str, object], Mapping[str, object]]
 class CsvManifest:
     """One request per row; see `expansion.Manifest`."""
 
-    def __init__(self, path: str, sha256: str, problems: Problems) -> None:
-        self.path = path
+    def __init__(self, source: Source, sha256: str, problems: Problems) -> None:
+        self.path = path = source.path
         self.sha256 = sha256
-        self.name = Path(path).stem
+        self.name = source.name
         self.endpoint: str | None = None
         self.settings: Mapping[str, Node] = {}
         self.remarks: list[tuple[str, Problem]] = []
-        self._references = References(Path(path).parent)
+        self._references = References(source.folder)
         self._table: Table | None = None
         try:
-            self._table = Table(Path(path))
+            self._table = Table(source.file)
         except RowsError as error:
             problems.add(path, error.line, None, str(error))
             return
@@ -78,22 +78,28 @@ class CsvManifest:
             problems.add(self.path, error.line, None, str(error))
 
         for line, cells in table.rows(report):
-            own = {name: cells[place] for name, place in fields if cells[place]}
-            yield line, own, {name: cells[place] for name, place in kept}
+            own, variables = {}, {}
+            for name, place in fields:
+                if cell := cells[place]:
+                    own[name] = cell
+            for name, place in kept:
+                variables[name] = cells[place]
+            yield line, own, variables
 
 
 class JsonlManifest:
     """OpenAI's Batch input, or one object of request fields per line."""
 
-    def __init__(self, path: str, sha256: str, problems: Problems) -> None:
+    def __init__(self, source: Source, sha256: str, problems: Problems) -> None:
         del problems
-        self.path = path
+        self.path = source.path
+        self._file = source.file
         self.sha256 = sha256
-        self.name = Path(path).stem
+        self.name = source.name
         self.endpoint: str | None = None
         self.settings: Mapping[str, Node] = {}
         self.remarks: list[tuple[str, Problem]] = []
-        self._references = References(Path(path).parent)
+        self._references = References(source.folder)
 
     def requests(
         self, model: str, overrides: Mapping[str, object], problems: Problems
@@ -106,7 +112,7 @@ class JsonlManifest:
         def report(error: RowsError) -> None:
             problems.add(self.path, error.line, None, str(error))
 
-        for line, values in read_jsonl(Path(self.path), report):
+        for line, values in read_jsonl(self._file, report):
             try:
                 yield line, _fields_of(values, line), {}
             except RecipeError as error:

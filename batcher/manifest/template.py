@@ -45,9 +45,11 @@ class Template(Protocol):
 
     Attributes:
         names: Variables it needs, each with its 1-based line inside the text.
+        draws: It draws lots: what it is rendered with must hold a `lot.LOT`.
     """
 
     names: Mapping[str, int]
+    draws: bool
 
     def render(self, variables: Mapping[str, object]) -> object:
         """Fill the holes; raises `TemplateError`.
@@ -80,6 +82,8 @@ def compile_template(text: str) -> Template:
 class _Hole:
     """A text that is one name."""
 
+    draws = False
+
     def __init__(self, name: str) -> None:
         self.names: Mapping[str, int] = {name: 1}
         self._name = name
@@ -93,6 +97,8 @@ class _Hole:
 
 class _Plain:
     """A text whose holes are names alone; `parts` alternates text and name."""
+
+    draws = False
 
     def __init__(self, parts: list[str]) -> None:
         breaks = accumulate(part.count("\n") for part in parts[::2])
@@ -131,7 +137,7 @@ class _Full:
 
         cage = _cage()
         try:
-            tree = cage.parse(text)
+            tree, self.draws = cage.read(text)
             free = meta.find_undeclared_variables(tree) - cage.globals.keys()
             self.names: Mapping[str, int] = {
                 node.name: node.lineno

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batcher.manifest.document import Node, Problems, read_yaml
 from batcher.manifest.entry import Entry, read_variables
 from batcher.manifest.field import FIELDS, FieldError, shown, suggestion
+from batcher.manifest.lot import Lots
 from batcher.manifest.output import checked_output
+from batcher.manifest.recipe import Shared
 from batcher.manifest.reference import References
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from batcher.manifest.source import Source
     from batcher.models import Problem, Request
 
 TOP_KEYS = (
     *("name", "endpoint", "settings", "vars", "defaults", "requests", "output"),
+    "seed",
 )
 """Every key at the top of a YAML manifest."""
 
@@ -27,18 +30,19 @@ _ELSEWHERE = ("base_url", "url", "key", "api_key", "key_env", "token")
 class YamlManifest:
     """See `expansion.Manifest`."""
 
-    def __init__(self, path: str, sha256: str, problems: Problems) -> None:
-        self.path = path
+    def __init__(self, source: Source, sha256: str, problems: Problems) -> None:
+        self.path = source.path
         self.sha256 = sha256
         self.remarks: list[tuple[str, Problem]] = []
         self._problems = problems
-        text = Path(path).read_text(encoding="utf-8-sig")
-        root = read_yaml(text, file=path, problems=problems)
+        text = source.file.read_text(encoding="utf-8-sig")
+        root = read_yaml(text, file=source.path, problems=problems)
         self._keys = self._mapping(root, None) if root else {}
-        self._references = References(Path(path).parent)
+        self._references = References(source.folder)
         self._check_keys(self._keys, TOP_KEYS, "")
-        self.name = self._read_name()
+        self.name = self._read_name(source.name)
         self.endpoint = self._read_endpoint()
+        self._seed = self._read_seed()
         self.settings: Mapping[str, Node] = self._section("settings")
         self._defaults = self._section("defaults")
         self._check_keys(self._defaults, (*FIELDS, "extra"), "defaults.")
@@ -56,6 +60,8 @@ class YamlManifest:
         shared = {k: node for k, node in self._defaults.items() if k in FIELDS}
         if "output" in self._keys:
             shared["output"] = self._keys["output"]
+        folder = self._references.folder
+        together = Shared(self._references, self._variables, Lots(folder, self._seed))
         forced = {k: Node.of(v) for k, v in overrides.items() if k in FIELDS}
         for entry in self._entries:
             keys = {**shared, **dict(entry.items()), **forced}
@@ -66,8 +72,7 @@ class YamlManifest:
                 keys,
                 entry.line,
                 file=self.path,
-                references=self._references,
-                variables=self._variables,
+                shared=together,
             ).requests(problems)
 
     def _merged_extra(self, entry: Node, overrides: Mapping[str, object]) -> Node:
@@ -83,8 +88,7 @@ class YamlManifest:
                 merged[key.removeprefix("extra.")] = Node.of(value)
         return Node(merged, entry.line)
 
-    def _read_name(self) -> str:
-        stem = Path(self.path).stem
+    def _read_name(self, stem: str) -> str:
         node = self._keys.get("name")
         if node is None or node.value is None:
             return stem
@@ -107,6 +111,16 @@ class YamlManifest:
         )
         self._report(node.line, "endpoint", message)
         return None
+
+    def _read_seed(self) -> int:
+        node = self._keys.get("seed")
+        if node is None or node.value is None:
+            return 0
+        if isinstance(node.value, int) and not isinstance(node.value, bool):
+            return node.value
+        expected = f"expected a whole number, got {shown(node.plain())}"
+        self._report(node.line, "seed", expected)
+        return 0
 
     def _section(self, key: str) -> dict[str, Node]:
         node = self._keys.get(key)

@@ -1,0 +1,113 @@
+"""Rows that ask for the same as an earlier one: named, or told apart.
+
+What is the same is the request's content, so its id is, too; a row's name is not part
+of it. Holds numbers, not rows: a manifest may repeat itself a million times.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from batcher.manifest.output import collision_key
+from batcher.manifest.recipe import request_id
+from batcher.models import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from batcher.models import Request
+
+MOST_NAMED = 5
+"""Repetitions that are named one by one."""
+
+
+class Repetitions:
+    """The rows of a manifest that repeat others; names the first few."""
+
+    def __init__(self) -> None:
+        self._first: list[Request] = []
+        self._total = 0
+
+    def add(self, request: Request) -> None:
+        """Note a request that repeats an earlier one."""
+        self._total += 1
+        if len(self._first) < MOST_NAMED:
+            self._first.append(request)
+
+    def told(self, requests: Iterable[Request]) -> list[Problem]:
+        """Say which rows repeat which.
+
+        Args:
+            requests: The manifest's requests anew; read as far as needed.
+        """
+        origins: dict[str, str] = {}
+        wanted = {request.id for request in self._first}
+        for request in requests if wanted else ():
+            if request.id in wanted:
+                origins.setdefault(request.id, request.origin)
+            if len(origins) == len(wanted):
+                break
+        found = [
+            _told(each, origins.get(each.id, "an earlier one")) for each in self._first
+        ]
+        more = self._total - len(found)
+        if more:
+            words = f"and {more:,} more requests repeat others"
+            found.append(replace(found[-1], line=None, message=words))
+        return found
+
+
+def _told(request: Request, origin: str) -> Problem:
+    file, _, line = request.origin.rpartition(":")
+    same = "another of this entry" if origin == request.origin else origin
+    message = f"asks for the same as {same}; bought once, --duplicates each buys each"
+    return Problem(file=file, line=int(line), field=None, message=message)
+
+
+class Numbering:
+    """Makes each repetition a request of its own: one more sample of the same.
+
+    The second of several equal rows has the id that the second of `samples` would
+    have, and so on: which of them comes first is of no account.
+    """
+
+    def __init__(self) -> None:
+        self._ids: set[int] = set()
+        self._outputs: set[int] = set()
+        self._last: dict[int, int] = {}
+
+    def numbered(self, request: Request) -> Request:
+        """Give the request, under another id when its own is taken."""
+        if hash(request.id) in self._ids:
+            request = self._renumbered(request)
+        self._ids.add(hash(request.id))
+        self._outputs.add(hash(collision_key(request.output)))
+        return request
+
+    def _renumbered(self, request: Request) -> Request:
+        sample = self._last.get(hash(_id(request, 1)), 1) + 1
+        while hash(_id(request, sample)) in self._ids:
+            sample += 1
+        self._last[hash(_id(request, 1))] = sample
+        new = _id(request, sample)
+        name = _with_id(request.name, request.id, new)
+        output = _with_id(request.output, request.id, new)
+        if hash(collision_key(output)) in self._outputs:
+            name, output = f"{name}-{sample}", f"{output}-{sample}"
+        return replace(request, id=new, name=name, output=output)
+
+
+def _id(request: Request, sample: int) -> str:
+    return request_id(
+        request.body,
+        request.references,
+        single=request.single_reference,
+        sample=sample,
+    )
+
+
+def _with_id(text: str, old: str, new: str) -> str:
+    """Put an id into a label that was made with another, whole or its beginning."""
+    return text.replace(old, new).replace(old[:8], new[:8])
