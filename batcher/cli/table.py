@@ -31,8 +31,8 @@ def safe(text: str) -> str:
     """Give text as one line without anything that could steer a terminal."""
     if text.isprintable() and "  " not in text:
         return text
-    folded = " ".join(text.split())
-    return "".join(char for char in folded if char.isprintable())
+    shown = (char for char in text if char.isprintable() or char.isspace())
+    return " ".join("".join(shown).split())
 
 
 def cell(value: object) -> str:
