@@ -23,6 +23,7 @@ COMMANDS = {
     "report": "the gallery and the charts, as one folder that opens from disk",
     "export": "the images as a dataset that other programs read",
     "ctl": "hands on a running night",
+    "compact": "rewrite a long ledger, losslessly",
     "sandbox": "an images gateway on this machine, to rehearse against",
     "init": "write a commented starter manifest",
     "schema": "the manifest's JSON Schema, for editors",

@@ -10,7 +10,8 @@ from batcher.errors import UsageError
 if TYPE_CHECKING:
     import argparse
 
-    from batcher.job import Job, Options
+    from batcher.job import Job
+    from batcher.options import Options
 
 SETTINGS = (
     ("--concurrency", "N", "requests in flight at most (default 8)"),
@@ -87,7 +88,7 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
 
 def read_options(parsed: argparse.Namespace) -> Options:
     """Turn parsed flags into options; raises `UsageError`."""
-    from batcher.job import Options  # noqa: PLC0415 - `--help` does without it
+    from batcher.options import Options  # noqa: PLC0415 - `--help` does without it
 
     if parsed.force and getattr(parsed, "canary", None) is not None:
         raise UsageError("--force and --canary: the canary's would be made twice")

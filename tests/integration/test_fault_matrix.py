@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from batcher.job import Job, Options
+from batcher.job import Job
 from batcher.models import Summary
+from batcher.options import Options
 from batcher.runner import execute
 from batcher.sandbox import Sandbox, SandboxOptions, list_faults
 from tests.integration.silence import Silence

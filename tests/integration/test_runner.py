@@ -14,10 +14,11 @@ import pytest
 
 from batcher.control import Control
 from batcher.errors import UsageError
-from batcher.job import Job, Options
+from batcher.job import Job
 from batcher.ledger import FILE_NAME, lock_folder
 from batcher.ledger.event import Result
 from batcher.models import Failure, Request, Summary
+from batcher.options import Options
 from batcher.runner import View, execute
 from batcher.sandbox import Sandbox, SandboxOptions
 from batcher.status import read_status

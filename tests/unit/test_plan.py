@@ -12,6 +12,7 @@ from batcher.ledger import ReplyLine, Standing, Standings, State
 from batcher.models import Request
 from batcher.plan import (
     MOST_GROUPS,
+    MOST_SHAPES,
     RETRY_WORDS,
     Choice,
     Kind,
@@ -22,7 +23,7 @@ from batcher.plan import (
     taken_names,
     was_bought,
 )
-from batcher.pricing import Price
+from batcher.pricing import Price, quote
 
 REPLY = ReplyLine(attempt=1, urls=("http://127.0.0.1/a",))
 DEFAULT = Choice.of((), retry_unknown=True)
@@ -193,6 +194,53 @@ def test_groups_are_few_and_sum_to_what_will_be_sent() -> None:
     assert sum(group.requests for group in groups) == len(many)
     costs = [group.estimated_usd or Decimal(0) for group in groups]
     assert sum(costs, Decimal(0)) == len(many)
+
+
+def test_the_rows_of_a_table_are_one_group() -> None:
+    rows = [
+        msgspec.structs.replace(request(n, n=n), origin=f"m.csv:{n}")
+        for n in range(1, 4)
+    ]
+    groups = planned(*rows, prices=PRICES).groups
+    assert [(each.entry, each.requests, each.images) for each in groups] == [
+        ("m.csv", 3, 6)
+    ]
+
+
+def test_shapes_without_end_are_counted_and_not_all_remembered() -> None:
+    number = 2 * MOST_SHAPES + 1
+    many = [request(n, quality=f"{n}", size="64x64") for n in range(number)]
+    plan = planned(*many, *many, prices=PRICES)
+    assert (plan.to_send, plan.estimated_usd) == (number, Decimal(number) / 2)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(max_size=9),
+            st.sampled_from(["low", "high", "unheard"]),
+            st.integers(1, 3),
+            st.sampled_from(["gpt-image-2-pro", "dreamer"]),
+        ),
+        min_size=1,
+    ),
+    st.sampled_from([(), PRICES]),
+)
+def test_a_plan_costs_what_its_requests_do(
+    fields: list[tuple[str, str, int, str]], prices: tuple[Price, ...]
+) -> None:
+    requests = [
+        request(number, prompt=prompt, quality=quality, n=n, model=model)
+        for number, (prompt, quality, n, model) in enumerate(fields)
+    ]
+    plan = planned(*requests, prices=prices)
+    found = [quote(each, prices) for each in requests]
+    quotes = [each for each in found if each is not None]
+    assert plan.unpriced == len(requests) - len(quotes)
+    if quotes:
+        assert plan.low_usd == sum(each.low for each in quotes)
+        assert plan.estimated_usd == sum(each.expected for each in quotes)
+        assert plan.worst_usd == sum(each.worst for each in quotes)
 
 
 def test_a_survey_knows_whether_anything_has_a_price() -> None:
