@@ -12,7 +12,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
-from batcher.job import Job, Options
+from batcher.job import Job
+from batcher.options import Options
 from batcher.runner import execute
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,12 +38,11 @@ from batcher.ledger import (
 from batcher.ledger.event import ErrorRecord, Retry, encode, now
 from batcher.manifest import Expansion, Manifest, Problems, read_manifest
 from batcher.manifest.duplicate import Repetitions
-from batcher.manifest.field import FIELDS, suggestion
 from batcher.manifest.output import collision_key
 from batcher.manifest.source import FORMATS, STDIN
 from batcher.models import ErrorClass
+from batcher.options import Options, check_options
 from batcher.plan import (
-    RETRY_WORDS,
     Choice,
     Plan,
     Survey,
@@ -57,49 +55,9 @@ from batcher.selection import Selection, parse_sample, parse_shard
 from batcher.where import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from batcher.models import Request
-
-ENGINES = ("local", "dask", "ray")
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What `run` and `plan` are asked, as on the command line (DESIGN §3).
-
-    Attributes:
-        manifests: Files that say what to generate, `-` for standard input.
-        format: What standard input holds; told from it when not given.
-        out: The run directory; by default `runs/` and the manifest's name.
-        endpoint: A profile's name.
-        base_url: An ad hoc URL to send to.
-        settings: What beats the manifest's and the endpoint's settings.
-        retry: Which ended requests to send again, words of `--retry`.
-        where: Only requests that an expression selects, see `batcher.where`.
-        force: Make anew what `where` selects although it is kept, each time.
-        first: Only so many requests from the start.
-        sample: Only so many, or a percentage of them, drawn by `seed`.
-        seed: What decides the drawing.
-        shard: Only one part of several, `I/N`.
-        fields: Fields that beat the manifest's, by name.
-        accept_changes: Buy anew what was bought before with other content.
-        engine: Who runs the work.
-    """
-
-    manifests: tuple[str, ...]
-    format: str | None = None
-    out: str | None = None
-    endpoint: str | None = None
-    base_url: str | None = None
-    settings: Mapping[str, object] = {}
-    retry: tuple[str, ...] = ()
-    where: str | None = None
-    force: bool = False
-    first: int | None = None
-    sample: str | None = None
-    seed: int = 0
-    shard: str | None = None
-    fields: Mapping[str, object] = {}
-    accept_changes: bool = False
-    engine: str = "local"
 
 
 class Job:
@@ -121,7 +79,7 @@ class Job:
     def __init__(self, options: Options, environment: Mapping[str, str]) -> None:
         self.options = options
         self.environment = environment
-        _check_options(options)
+        check_options(options)
         self._where = parse(options.where) if options.where is not None else None
         self._is_chosen: dict[int, bool] = {}
         manifests = _read_manifests(options)
@@ -323,29 +281,6 @@ def require_endpoint(job: Job) -> Endpoint:
     if job.endpoint is None:
         raise UsageError(NO_ENDPOINT)
     return job.endpoint
-
-
-def _check_options(options: Options) -> None:
-    if not options.manifests:
-        raise UsageError("name a manifest; `batcher init` writes one to start from")
-    if options.engine not in ENGINES:
-        known = ", ".join(ENGINES)
-        raise UsageError(f"--engine: expected one of {known}, got {options.engine!r}")
-    if options.force and options.where is None:
-        raise UsageError(
-            "--force needs --where: say what to buy again although it is kept, such as"
-            " --where 'name=NAME'"
-        )
-    for word in options.retry:
-        if word not in RETRY_WORDS:
-            known = ", ".join(RETRY_WORDS)
-            raise UsageError(f"--retry: expected {known}, got {word!r}")
-    for name in options.fields:
-        if name not in FIELDS and not name.startswith("extra."):
-            hint = suggestion(name, FIELDS) or "; other fields are extra.NAME"
-            raise UsageError(f"--set: there is no field {name!r}{hint}")
-    if options.first is not None and options.first < 0:
-        raise UsageError(f"--first: must be 0 or more, got {options.first!r}")
 
 
 def _check_format(options: Options) -> None:

@@ -19,10 +19,16 @@ from batcher.ledger.standing import Standing, Standings, State
 from batcher.manifest.field import warnings
 from batcher.manifest.output import collision_key
 from batcher.models import ErrorClass, Request
-from batcher.pricing import Price, quote
+from batcher.pricing import Price, Rate, rate, usd_of
 
 MOST_GROUPS = 200
 """Groups a plan tells apart; what is beyond is one group, `others`."""
+
+MOST_SHAPES = 1024
+"""Shapes of requests that a survey remembers; it holds no more, however many."""
+
+
+_KEY_BITS = (1 << 60) - 1
 
 
 class Kind(StrEnum):
@@ -181,8 +187,12 @@ def was_bought(standing: Standing | None) -> bool:
 
 
 def key_of(id_: str) -> int:
-    """Give a number for an id: what a set of a million holds of each."""
-    return hash(id_)
+    """Give a number for an id: what a set of a million holds of each.
+
+    Of 60 bits, so that among 10^6 requests two agree by chance with a probability below
+    10^-6; with more, each number would take half as much memory again.
+    """
+    return hash(id_) & _KEY_BITS
 
 
 class Survey:
@@ -208,15 +218,12 @@ class Survey:
         self._prices = prices
         self._seen: set[int] = set()
         self._outputs: set[int] = set()
-        self._kinds: Counter[Kind] = Counter()
         self._warnings: Counter[str] = Counter()
+        self._total = 0
         self._duplicates = 0
-        self._images = 0
-        self._to_send = 0
-        self._unpriced = 0
-        self._low = self._expected = self._worst = Decimal(0)
-        self._busy = 0.0
         self._groups: dict[tuple[str, str | None, str | None], _Sum] = {}
+        self._shapes: dict[tuple[object, ...], _Shape] = {}
+        self._fetched = _Sum()
 
     def add(self, request: Request) -> bool:
         """Count one request of the manifest; false for one that repeats another."""
@@ -227,30 +234,23 @@ class Survey:
             return False
         self._seen.add(key)
         self._claim_output(request)
-        self._warnings.update(warnings(request.body))
+        if codes := warnings(request.body):
+            self._warnings.update(codes)
         return True
 
     def choose(self, request: Request) -> None:
         """Count one request that is asked for in this run."""
+        self._total += 1
         standing = self._standings.get(request.id)
-        self.count.move(None, standing)
-        self._kinds[kind_of(standing)] += 1
-        if not self._choice.sends(standing):
-            return
-        self._to_send += 1
-        self._images += request.n
-        if standing is not None and standing.reply is not None:
-            return
-        price = quote(request, self._prices)
-        self._busy += request_seconds(request.size, request.quality, request.n)
-        self._group(request).add(request.n, price.expected if price else None)
-        if price is None:
-            self._unpriced += 1
-            return
-        self.count.is_priced = True
-        self._low += price.low
-        self._expected += price.expected
-        self._worst += price.worst
+        if standing is not None:
+            self.count.move(None, standing)
+            if not self._choice.sends(standing):
+                return
+            if standing.reply is not None:
+                self._fetched.requests += 1
+                self._fetched.images += request.n
+                return
+        self._shape(request).add(request)
 
     def orphans(self) -> frozenset[str]:
         """Give the ids the ledger names and the manifest does not."""
@@ -265,23 +265,28 @@ class Survey:
             changed: How many of the new requests have an orphaned one's name.
             orphaned: How many orphaned ones there are whose name nobody has.
         """
-        is_priced = self._to_send == 0 or self._unpriced < self._to_send
-        counts = {kind.value: self._kinds[kind] for kind in Kind}
-        counts["new"] -= changed
+        kinds: Counter[str] = Counter()
+        for state, number in self.count.states.items():
+            kinds[_KINDS[state].value] += number
+        kinds["new"] = self._total - kinds.total() + kinds["new"] - changed
+        asked = _Sum()
+        for group in (self._fetched, *self._groups.values()):
+            asked.join(group)
+        low, expected, worst = asked.usd()
         return Plan(
-            total=self._kinds.total(),
-            **counts,
+            total=self._total,
+            **kinds,
             changed=changed,
             orphaned=orphaned,
             duplicates=self._duplicates,
-            images=self._images,
-            estimated_usd=self._expected if is_priced else None,
-            unpriced=self._unpriced,
+            images=asked.images,
+            estimated_usd=expected,
+            unpriced=asked.unpriced,
             warnings=dict(sorted(self._warnings.items())),
-            low_usd=self._low if is_priced else None,
-            worst_usd=self._worst if is_priced else None,
-            to_send=self._to_send,
-            busy_seconds=round(self._busy, 1),
+            low_usd=low,
+            worst_usd=worst,
+            to_send=asked.requests,
+            busy_seconds=round(asked.seconds, 1),
             groups=tuple(
                 Group(
                     entry=entry,
@@ -289,45 +294,88 @@ class Survey:
                     quality=quality,
                     requests=group.requests,
                     images=group.images,
-                    estimated_usd=group.usd,
+                    estimated_usd=group.usd()[1],
                 )
                 for (entry, size, quality), group in self._groups.items()
             ),
         )
 
-    def _group(self, request: Request) -> _Sum:
-        """Find the group of a request; a table's rows are one entry."""
-        file, _, _ = request.origin.rpartition(":")
-        entry = request.origin if file.endswith((".yaml", ".yml", ".json")) else file
-        key = (entry, request.size, request.quality)
-        group = self._groups.get(key)
-        if group is None:
-            if len(self._groups) >= MOST_GROUPS:
-                key = ("others", None, None)
-            group = self._groups.setdefault(key, _Sum())
-        return group
+    def _shape(self, request: Request) -> _Shape:
+        """Find what is alike for many requests; a table's rows are one entry."""
+        entry, get = request.origin, request.body.get
+        file, _, _ = entry.rpartition(":")
+        if not file.endswith((".yaml", ".yml", ".json")):
+            entry = file
+        # Fields as sent, for a million properties would be felt.
+        key = (entry, get("model"), get("size"), get("quality"), get("n"))
+        shape = self._shapes.get(key)
+        if shape is None:
+            if len(self._shapes) >= MOST_SHAPES:
+                self._shapes.clear()
+            group = self._group((entry, request.size, request.quality))
+            shape = self._shapes[key] = _Shape(request, self._prices, group)
+            self.count.is_priced |= shape.rate is not None
+        return shape
+
+    def _group(self, key: tuple[str, str | None, str | None]) -> _Sum:
+        if key not in self._groups and len(self._groups) >= MOST_GROUPS:
+            key = ("others", None, None)
+        return self._groups.setdefault(key, _Sum())
 
     def _claim_output(self, request: Request) -> None:
         key = collision_key(request.output)
-        place = hash(key)
+        place = key_of(key)
         if place in self._outputs:
             self.clashes.add(key)
         self._outputs.add(place)
 
 
 class _Sum:
-    """What one group of requests adds up to."""
+    """What some requests add up to; money in micro-dollars."""
 
     def __init__(self) -> None:
         self.requests = 0
         self.images = 0
-        self.usd: Decimal | None = None
+        self.unpriced = 0
+        self.low = self.expected = self.worst = 0
+        self.seconds = 0.0
 
-    def add(self, images: int, usd: Decimal | None) -> None:
-        self.requests += 1
-        self.images += images
-        if usd is not None:
-            self.usd = (self.usd or Decimal(0)) + usd
+    def join(self, other: _Sum) -> None:
+        """Add what others add up to."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+    def usd(self) -> tuple[Decimal, Decimal, Decimal] | tuple[None, None, None]:
+        """Give low, expected and worst; None when not one of them has a price."""
+        if self.requests and self.unpriced == self.requests:
+            return None, None, None
+        return usd_of(self.low), usd_of(self.expected), usd_of(self.worst)
+
+
+class _Shape:
+    """What requests of one entry, model, size, quality and n have in common."""
+
+    def __init__(
+        self, request: Request, prices: tuple[Price, ...], group: _Sum
+    ) -> None:
+        self.rate: Rate | None = rate(request, prices)
+        self._group = group
+        self._n = request.n
+        self._seconds = request_seconds(request.size, request.quality, self._n)
+
+    def add(self, request: Request) -> None:
+        """Count one more of them."""
+        group = self._group
+        group.requests += 1
+        group.images += self._n
+        group.seconds += self._seconds
+        if self.rate is None:
+            group.unpriced += 1
+            return
+        low, expected, worst = self.rate.micros(request)
+        group.low += low
+        group.expected += expected
+        group.worst += worst
 
 
 def taken_names(

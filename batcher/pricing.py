@@ -117,6 +117,37 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     is_estimate: bool
 
 
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """What requests that differ in nothing but their words may cost: micro-dollars.
+
+    Attributes:
+        low: The least that is plausible, for the images.
+        expected: What to show a user, for the images.
+        worst: What to reserve, for the images.
+        is_estimate: Made from list prices: the request's own input is added.
+    """
+
+    low: int
+    expected: int
+    worst: int
+    is_estimate: bool
+
+    def micros(self, request: Request) -> tuple[int, int, int]:
+        """Price one such request: low, expected, worst."""
+        if not self.is_estimate:
+            return self.low, self.expected, self.worst
+        low, expected, worst = _input_micros(request)
+        return self.low + low, self.expected + expected, self.worst + worst
+
+
+def rate(request: Request, prices: tuple[Price, ...]) -> Rate | None:
+    """Give what requests of this one's model, size, quality and n may cost.
+
+    It is `quote` for counting many; None when nothing gives them a price.
+    """
+    return _rate(prices, request.model, request.size, request.quality, request.n)
+
+
 def quote(request: Request, prices: tuple[Price, ...]) -> Quote | None:
     """Say what a request may cost; None when nothing gives it a price.
 
@@ -126,10 +157,11 @@ def quote(request: Request, prices: tuple[Price, ...]) -> Quote | None:
             first. If there are any, the estimate is not used, for they show that this
             endpoint does not charge OpenAI's list prices.
     """
-    if prices:
-        price = _price(request, prices)
-        return None if price is None else _set_quote(price, request.n)
-    return _estimate(request) if is_estimated(request.model) else None
+    found = rate(request, prices)
+    if found is None:
+        return None
+    low, expected, worst = map(usd_of, found.micros(request))
+    return Quote(low=low, expected=expected, worst=worst, is_estimate=found.is_estimate)
 
 
 def cost(
@@ -154,8 +186,14 @@ def cost(
         return None
     output = _count(usage, "output_tokens")
     if not output:  # some gateways fill what they do not know with zeros
-        return _estimate(request).worst
-    return _usd(output * _IMAGE_OUT + _used_input_micros(usage, request))
+        worst = _output_rate(request.size, request.quality, request.n).micros(request)
+        return usd_of(worst[2])
+    return usd_of(output * _IMAGE_OUT + _used_input_micros(usage, request))
+
+
+def usd_of(micros: int) -> Decimal:
+    """Give micro-dollars as US dollars."""
+    return micros * _MICRO
 
 
 def is_estimated(model: str) -> bool:
@@ -214,27 +252,21 @@ def _match(
 
 
 @functools.lru_cache(maxsize=1024)
-def _set_quote(price: Price, n: int) -> Quote:
-    usd = _round_up(price.usd * n)
-    return Quote(low=usd, expected=usd, worst=usd, is_estimate=False)
-
-
-def _estimate(request: Request) -> Quote:
-    low, expected, worst = _output_micros(request.size, request.quality, request.n)
-    low_input, expected_input, worst_input = _input_micros(request)
-    return Quote(
-        low=_usd(low + low_input),
-        expected=_usd(expected + expected_input),
-        worst=_usd(worst + worst_input),
-        is_estimate=True,
-    )
+def _rate(
+    prices: tuple[Price, ...], model: str, size: str | None, quality: str | None, n: int
+) -> Rate | None:
+    if not prices:
+        return _output_rate(size, quality, n) if is_estimated(model) else None
+    price = _match(prices, model, size or sizes.AUTO, quality or "auto")
+    if price is None:
+        return None
+    micros = int(_round_up(price.usd * n) / _MICRO)
+    return Rate(low=micros, expected=micros, worst=micros, is_estimate=False)
 
 
 @functools.lru_cache(maxsize=1024)
-def _output_micros(
-    size: str | None, quality: str | None, n: int
-) -> tuple[int, int, int]:
-    """Price the images drawn: low, expected, worst.
+def _output_rate(size: str | None, quality: str | None, n: int) -> Rate:
+    """Price the images drawn.
 
     Where the quality is left to the gateway, high is expected: an estimate that is too
     low is the dangerous one.
@@ -246,7 +278,7 @@ def _output_micros(
     low, expected, worst = (
         image_tokens(drawn, name) * _IMAGE_OUT * n for drawn, name in images
     )
-    return low, expected, worst
+    return Rate(low=low, expected=expected, worst=worst, is_estimate=True)
 
 
 def _input_micros(request: Request) -> tuple[int, int, int]:
@@ -257,7 +289,9 @@ def _input_micros(request: Request) -> tuple[int, int, int]:
     """
     prompt = request.body.get("prompt")
     text = prompt if isinstance(prompt, str) else ""
-    length = len(text.encode(errors="surrogatepass"))
+    length = len(text)
+    if not text.isascii():
+        length = len(text.encode(errors="surrogatepass"))
     references = len(request.references) * _IMAGE_IN
     return (
         len(text) // 4 * _TEXT_IN,
@@ -287,10 +321,6 @@ def _count(usage: object, field: str) -> int | None:
 
 def _field(usage: object, field: str) -> object:
     return usage.get(field) if isinstance(usage, Mapping) else None
-
-
-def _usd(micros: int) -> Decimal:
-    return micros * _MICRO
 
 
 def _round_up(usd: Decimal) -> Decimal:

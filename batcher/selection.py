@@ -50,7 +50,9 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
             requests: Every request once.
             total: How many are in the shard; read only when sampling.
         """
-        chosen: Iterator[Request] = filter(self.has_shard, requests)
+        chosen = iter(requests)
+        if self.shard is not None:
+            chosen = filter(self.has_shard, chosen)
         if self.is_sampled:
             chosen = self._drawn(chosen, total)
         return islice(chosen, self.first)

@@ -1,5 +1,6 @@
 """The ledger: append-only JSON lines that say what was sent and what became of it."""
 
+from batcher.ledger.compact import Compaction, compact_ledger
 from batcher.ledger.line import ImageLine, ReplyLine
 from batcher.ledger.reader import FILE_NAME, Reading, kept_paths, names_of, read_ledger
 from batcher.ledger.results import history, read_results
@@ -9,6 +10,7 @@ from batcher.ledger.writer import LOCK_NAME, LedgerWriter, lock_folder
 __all__ = [
     "FILE_NAME",
     "LOCK_NAME",
+    "Compaction",
     "ImageLine",
     "LedgerWriter",
     "Reading",
@@ -16,6 +18,7 @@ __all__ = [
     "Standing",
     "Standings",
     "State",
+    "compact_ledger",
     "history",
     "kept_paths",
     "lock_folder",

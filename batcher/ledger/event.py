@@ -179,7 +179,17 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="end
         return cls(at=at, run=run, reason=reason, **counts)
 
 
-Event = Run | Attempt | Retry | Reply | Unknown | Result | Control | End
+class Compacted(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="compacted"
+):
+    """What the lines that a compaction left out add to the sums."""
+
+    at: datetime
+    attempts: int
+    cost_usd: Decimal | None
+
+
+Event = Run | Attempt | Retry | Reply | Unknown | Result | Control | End | Compacted
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 

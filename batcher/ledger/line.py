@@ -15,8 +15,10 @@ from batcher.models import Status
 LARGEST_USD = Decimal(10**9)
 """Beyond it, a sum of money in a line is damage."""
 
-KNOWN = frozenset({"run", "attempt", "retry", "reply", "unknown", "result", "end"})
-"""The events this version writes (DESIGN §5, and `unknown`)."""
+KNOWN = frozenset(
+    {"run", "attempt", "retry", "reply", "unknown", "result", "end", "compacted"}
+)
+"""The events this version writes and the fold reads."""
 
 
 class ImageLine(msgspec.Struct, frozen=True):

@@ -121,24 +121,42 @@ class Standings:
             ZERO,
         )
 
-    def take(self, raw: bytes) -> None:
+    def says_the_same(self, other: Standings) -> bool:
+        """Tell whether two ledgers come to the same."""
+        return (
+            self.attempts == other.attempts
+            and self.spent == other.spent
+            and self.is_priced is other.is_priced
+            and (self.run, self.end) == (other.run, other.end)
+            and self._by_id == other._by_id
+        )
+
+    def take(self, raw: bytes) -> Line | None:
         """Fold one line of the ledger; one of an unknown event may hold anything.
+
+        Returns:
+            The line as it was read; None when it may hold anything.
 
         Raises:
             msgspec.DecodeError: The line is damaged; nothing of it was folded.
         """
         line = read_line(raw)
         if line is None:
-            return
+            return None
         if line.event == "run":
             self.run, self.end = read_run(raw), None
         elif line.event == "end":
             self.end = read_end(raw)
+        elif line.event == "compacted":
+            self.attempts += line.attempts
+            self.spent += line.cost_usd or ZERO
+            self.is_priced |= line.cost_usd is not None
         else:
             self._fold(line)
+        return line
 
     def _fold(self, line: Line) -> None:
-        step = _STEPS.get(line.event)
+        step = STEPS.get(line.event)
         if step is None or line.id is None:
             return
         if line.event == "attempt":
@@ -233,7 +251,7 @@ def _images(line: Line) -> tuple[ImageLine, ...]:
     return line.images if isinstance(line.images, tuple) else ()
 
 
-_STEPS: dict[str, Callable[[Standing, Line], Standing]] = {
+STEPS: dict[str, Callable[[Standing, Line], Standing]] = {
     "attempt": _attempt,
     "retry": _retry,
     "reply": _reply,

@@ -1,0 +1,41 @@
+"""`batcher compact`: rewrite a long ledger, losslessly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("folder", metavar="DIR")
+    parser.add_argument("--json", action="store_true", help="lines and bytes as JSON")
+
+
+def execute(parsed: argparse.Namespace) -> int:
+    """Rewrite the ledger and say what became of it."""
+    from batcher.cli.encode import print_json  # noqa: PLC0415 - `--help` does without
+    from batcher.cli.folder import check_folder  # noqa: PLC0415
+    from batcher.ledger import compact_ledger, lock_folder  # noqa: PLC0415
+
+    folder = Path(parsed.folder)
+    check_folder(folder)
+    lock = lock_folder(folder)
+    try:
+        done = compact_ledger(folder)
+    finally:
+        lock.release()
+    if parsed.json:
+        print_json(done)
+    elif done.kept_as is None:
+        print(f"nothing to leave out of {done.lines_before:,} lines")
+    else:
+        print(
+            f"{done.lines_before:,} lines became {done.lines_after:,}, "
+            f"{done.bytes_before:,} bytes {done.bytes_after:,}; "
+            f"the old ledger is kept as {done.kept_as}"
+        )
+    return 0

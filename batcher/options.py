@@ -1,0 +1,77 @@
+"""What `run` and `plan` are asked, on the command line or in Python, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from batcher.errors import UsageError
+from batcher.manifest.field import FIELDS, suggestion
+from batcher.plan import RETRY_WORDS
+
+ENGINES = ("local", "dask", "ray")
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What `run` and `plan` are asked, as on the command line (DESIGN §3).
+
+    Attributes:
+        manifests: Files that say what to generate, `-` for standard input.
+        format: What standard input holds; told from it when not given.
+        out: The run directory; by default `runs/` and the manifest's name.
+        endpoint: A profile's name.
+        base_url: An ad hoc URL to send to.
+        settings: What beats the manifest's and the endpoint's settings.
+        retry: Which ended requests to send again, words of `--retry`.
+        where: Only requests that an expression selects, see `batcher.where`.
+        force: Make anew what `where` selects although it is kept, each time.
+        first: Only so many requests from the start.
+        sample: Only so many, or a percentage of them, drawn by `seed`.
+        seed: What decides the drawing.
+        shard: Only one part of several, `I/N`.
+        fields: Fields that beat the manifest's, by name.
+        accept_changes: Buy anew what was bought before with other content.
+        engine: Who runs the work.
+    """
+
+    manifests: tuple[str, ...]
+    format: str | None = None
+    out: str | None = None
+    endpoint: str | None = None
+    base_url: str | None = None
+    settings: Mapping[str, object] = {}
+    retry: tuple[str, ...] = ()
+    where: str | None = None
+    force: bool = False
+    first: int | None = None
+    sample: str | None = None
+    seed: int = 0
+    shard: str | None = None
+    fields: Mapping[str, object] = {}
+    accept_changes: bool = False
+    engine: str = "local"
+
+
+def check_options(options: Options) -> None:
+    """Check what can be checked without reading anything; raises `UsageError`."""
+    if not options.manifests:
+        raise UsageError("name a manifest; `batcher init` writes one to start from")
+    if options.engine not in ENGINES:
+        known = ", ".join(ENGINES)
+        raise UsageError(f"--engine: expected one of {known}, got {options.engine!r}")
+    if options.force and options.where is None:
+        raise UsageError(
+            "--force needs --where: say what to buy again although it is kept, such as"
+            " --where 'name=NAME'"
+        )
+    for word in options.retry:
+        if word not in RETRY_WORDS:
+            known = ", ".join(RETRY_WORDS)
+            raise UsageError(f"--retry: expected {known}, got {word!r}")
+    for name in options.fields:
+        if name not in FIELDS and not name.startswith("extra."):
+            hint = suggestion(name, FIELDS) or "; other fields are extra.NAME"
+            raise UsageError(f"--set: there is no field {name!r}{hint}")
+    if options.first is not None and options.first < 0:
+        raise UsageError(f"--first: must be 0 or more, got {options.first!r}")
