@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_type_hints
+from typing import Literal, cast, get_type_hints
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -68,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         duplicates: Whether rows that ask for the same are bought once or each.
         references_as: How reference images stand on the wire.
         retry: Attempts per error class, over `max_attempts`; 1 never tries again.
+        stop_on: Error classes that stop the run when a request ends with one.
     """
 
     concurrency: int = 8
@@ -87,6 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: Literal["once", "each"] = "once"
     references_as: Literal["base64", "data_uri"] = "base64"
     retry: dict[str, int] = {}
+    stop_on: tuple[str, ...] = ()
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,15 +287,18 @@ def checked_setting(name: str, value: object, where: str) -> object:
         _check_number(name, fitted, where)
     if isinstance(fitted, dict):
         _check_retry(fitted, where)
+    if name == "stop_on":
+        for each in cast("tuple[str, ...]", fitted):
+            _check_known(each, tuple(ErrorClass), f"{where}: stop_on: unknown class")
     return fitted
 
 
 def settings_from(environment: Mapping[str, str]) -> dict[str, object]:
-    """Collect settings from `BATCHER_…` variables; `retry` is a table and has none."""
+    """Collect settings from `BATCHER_…` variables; tables and lists have none."""
     found: dict[str, object] = {}
     for name in setting_types():
         value = environment.get(f"BATCHER_{name.upper()}", "").strip()
-        if value and name != "retry":
+        if value and name not in ("retry", "stop_on"):
             found[name] = value
     return found
 

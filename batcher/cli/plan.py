@@ -54,5 +54,7 @@ def execute(parsed: argparse.Namespace) -> int:
             ipm=job.settings.ipm,
             rpm=job.settings.rpm,
         )
-        print("\n".join(plan_lines(job.plan, str(job.folder), seconds)))
+        is_estimate = job.endpoint is None or not job.endpoint.prices
+        lines = plan_lines(job.plan, str(job.folder), seconds, is_estimate=is_estimate)
+        print("\n".join(lines))
     return 0

@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 class Display(Observer, Protocol):
     """An observer that has something on the screen."""
 
+    def warn(self, words: str) -> None:
+        """Say what the user should know, without tearing what is there."""
+
     def close(self) -> None:
         """Take it off."""
 
@@ -70,6 +73,10 @@ class Lines:
     def draining(self, in_flight: int) -> None:
         """Say that the run stops."""
         log.warning(draining_line(in_flight), extra={"fields": {"event": "draining"}})
+
+    def warn(self, words: str) -> None:
+        """Log a warning."""
+        log.warning("warning: %s", words, extra={"fields": {"event": "warning"}})
 
     def close(self) -> None:
         """Stop the line a minute."""
@@ -123,6 +130,10 @@ class Panel:
         """Say above the panel that the run stops."""
         self._write(draining_line(in_flight))
 
+    def warn(self, words: str) -> None:
+        """Say it above the panel."""
+        self._write(f"warning: {words}")
+
     def close(self) -> None:
         """Draw it a last time and leave only the bar."""
         if not self._rows:
@@ -141,7 +152,8 @@ class Panel:
             row.refresh()
 
     def _write(self, words: str) -> None:
-        self._rows[0].write(words, file=self._stream)
+        if self._rows:
+            self._rows[0].write(words, file=self._stream)
 
 
 class Ticker:

@@ -6,6 +6,7 @@ import asyncio
 import shlex
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from batcher.cli.options import add_shared, make_job
@@ -16,6 +17,7 @@ from batcher.errors import UsageError
 if TYPE_CHECKING:
     import argparse
 
+    from batcher.cli.progress import Display
     from batcher.job import Job
     from batcher.models import Summary
     from batcher.sandbox import SandboxOptions
@@ -100,6 +102,21 @@ def _check(job: Job) -> int:
     return STOPPED if remarks else 0
 
 
+async def _look_ahead(job: Job, display: Display) -> None:
+    """Ask the gateway while the run begins, and warn of what it says."""
+    from batcher.config import BUILT_IN, SANDBOX  # noqa: PLC0415 - `--help` without
+    from batcher.transport.preflight import preflight  # noqa: PLC0415
+
+    endpoint = job.endpoint
+    if endpoint is None or endpoint.base_url == BUILT_IN[SANDBOX].base_url:
+        return
+    with suppress(UsageError):  # the run itself says what is wrong with a key
+        key = next(iter(endpoint.keys(job.environment).values()))
+        found = await preflight(endpoint.base_url, key)
+        for remark in found.remarks(endpoint.model, job.plan.worst_usd):
+            display.warn(remark)
+
+
 def _canary(job: Job, parsed: argparse.Namespace) -> Summary | None:
     """Do the first few; give their summary if that is to be all."""
     from batcher.cli.canary import agrees, canary_lines  # noqa: PLC0415
@@ -146,9 +163,11 @@ def _run(job: Job, parsed: argparse.Namespace) -> Summary:
         loop = asyncio.get_running_loop()
         for number, code in SIGNALS.items():
             loop.add_signal_handler(number, control.interrupt, code)
+        preflight = asyncio.create_task(_look_ahead(job, display), name="preflight")
         try:
             return await execute(job, display, control=control, sandbox=sandbox)
         finally:
+            preflight.cancel()
             display.close()
 
     return asyncio.run(run(read_rehearsal(parsed)))

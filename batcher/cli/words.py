@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batcher.pricing import ESTIMATE_DATE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from decimal import Decimal
@@ -37,13 +39,16 @@ def counts(numbers: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {number:,}" for name, number in numbers.items())
 
 
-def plan_lines(plan: Plan, out: str, seconds: float) -> Iterator[str]:
+def plan_lines(
+    plan: Plan, out: str, seconds: float, *, is_estimate: bool
+) -> Iterator[str]:
     """Describe a plan.
 
     Args:
         plan: What a run will do.
         out: The run directory.
         seconds: How long it may take.
+        is_estimate: Its prices are the built-in estimate.
     """
     yield f"{plan.total:,} requests for {out}"
     rows = (
@@ -60,7 +65,7 @@ def plan_lines(plan: Plan, out: str, seconds: float) -> Iterator[str]:
         if number:
             yield f"  {name:<10} {number:>9,}  {words}"
     asked = f"{plan.to_send:,} requests for {plan.images:,} images"
-    yield f"to send: {asked}, {price(plan)}"
+    yield f"to send: {asked}, {price(plan, is_estimate=is_estimate)}"
     if plan.to_send:
         yield f"at the limits in force and typical latencies: {duration(seconds)}"
     if len(plan.groups) > 1:
@@ -79,13 +84,15 @@ def group_lines(plan: Plan) -> Iterator[str]:
         yield f"  and {len(plan.groups) - 20} more, see --json"
 
 
-def price(plan: Plan) -> str:
+def price(plan: Plan, *, is_estimate: bool) -> str:
     """Write what a plan will cost, as a range where it is one."""
     if plan.estimated_usd is None:
         return "unpriced: set prices for this endpoint in batcher.toml"
     words = f"about {usd(plan.estimated_usd)}"
     if plan.low_usd != plan.worst_usd:
         words += f" (from {usd(plan.low_usd)} to {usd(plan.worst_usd)})"
+    if is_estimate:
+        words += f", estimated from list prices of {ESTIMATE_DATE}"
     if plan.unpriced:
         words += f", and {plan.unpriced:,} unpriced"
     return words

@@ -9,6 +9,7 @@ from __future__ import annotations
 from batcher import sizes
 from batcher.config import setting_types
 from batcher.manifest.field import LONGEST_PROMPT, MOST_IMAGES
+from batcher.models import ErrorClass
 
 Schema = dict[str, object]
 
@@ -152,5 +153,6 @@ _SETTING_KINDS: dict[str, Schema] = {
     "on_mismatch": {"enum": ["keep", "fail", "retry"]},
     "on_lost_url": {"enum": ["fail", "buy"]},
     "references_as": {"enum": ["base64", "data_uri"]},
+    "stop_on": {"type": "array", "items": {"enum": [*ErrorClass]}},
     "retry": {"type": "object", "additionalProperties": {"type": "integer"}},
 }

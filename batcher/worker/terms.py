@@ -36,6 +36,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         on_mismatch: What to do with an image that is not as asked.
         as_data_uri: How reference files stand on the wire.
         prices_by_route: The prices of each route, where there are several.
+        stop_on: Error classes that stop the run when a request ends with one.
         chance: Gives numbers from 0 to 1, for the jitter.
     """
 
@@ -47,6 +48,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     on_mismatch: str = "keep"
     as_data_uri: bool = False
     prices_by_route: Mapping[str, tuple[Price, ...]] = {}
+    stop_on: frozenset[str] = frozenset()
     chance: Callable[[], float] = random.random
 
     @classmethod
@@ -74,6 +76,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
             timeout=settings.timeout,
             on_mismatch=settings.on_mismatch,
             as_data_uri=settings.references_as == "data_uri",
+            stop_on=frozenset(settings.stop_on),
             chance=chance,
         )
 

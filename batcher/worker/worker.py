@@ -158,6 +158,8 @@ class Worker:
         if decision.next is Next.END:
             arrival = Arrival(request_id=failure.request_id)
             self._record.result(request, decision.status, arrival, failure=failure)
+            if failure.error_class in self._terms.stop_on:
+                self._gate.close(failure)
             return False
         self._record.retry(request, failure, decision.delay)
         if decision.next is Next.STOP and not self._gate.survives:

@@ -144,3 +144,25 @@ def test_other_limits_stop_the_run_too(program: Program, flag: str) -> None:
     assert 0 < summary["succeeded"] < 300
     if flag == "--max-images":
         assert summary["images"] == 5
+
+
+def test_a_class_may_stop_the_run(program: Program) -> None:
+    text = TEN.replace("n {{ i }}'", "n {{ i }} sandbox:moderation'")
+    program.write(
+        "m.yaml", f"settings: {{stop_on: [moderation], concurrency: 1}}\n{text}"
+    )
+    done = program("run", "m.yaml", *SANDBOX, "--json")
+    summary = json.loads(done.stdout)
+    assert done.returncode == 3
+    assert summary["stopped"]["class"] == "moderation"
+    assert (summary["rejected"], summary["pending"]) == (1, 9)
+
+
+def test_a_run_warns_of_what_the_gateway_says_before_it(
+    program: Program, start_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = start_gateway("--balance", "0.02", "--latency", "0.5")
+    program.write("m.yaml", TEN)
+    command = ("run", "m.yaml", "--base-url", gateway.base_url)
+    done = program(*command, "--set", "quality=high", BATCHER_API_KEY="sandbox")
+    assert "warning: $0.02 is left on this key" in done.stderr
