@@ -84,6 +84,7 @@ class Pace:
         What was learned stays; the rate comes back to it from below.
         """
         self.granted = Tally(now)
+        self.refusals = Tally(now)
         self.learned.rest(now)
         self.first_number = self.next_number
         self.strikes = 0
@@ -210,6 +211,7 @@ class Pace:
         if self.limited_since is None:
             self.limited_since = now
         self.granted.add(admission.at, -admission.images)
+        self.refusals.add(now, admission.images)
         if retry_after is not None:
             self.held_until = max(self.held_until, now + retry_after)
         if not self.limits.adaptive or admission.number < self.first_number:
@@ -255,4 +257,7 @@ class Pace:
             granted = self.granted.rate(now, seconds=RECENT, least=10)
         else:
             granted = count / max(admission.at - self.opened_at, count / rate)
+        let_in, refused = self.granted.total(now), self.refusals.total(now)
+        share = refused / max(let_in + refused, 1)
+        self.learned.prove(let_in / 60, refused=share)
         self.learned.cut(rate, granted=granted, count=count)

@@ -33,6 +33,14 @@ PROVEN = 20
 """Images let in after a cut that prove a rate to be nearly right."""
 
 
+FLOOR = 0.5
+"""Of what a gateway has let in over a whole minute, what is never gone below. Without
+it, refusals that come at random, whatever the rate, would slow a run down for ever."""
+
+FALLEN = 0.6
+"""Share of a minute's requests refused that tells that the limit itself has fallen."""
+
+
 class LearnedRate:
     """Images a second, as a function of the time since the last cut.
 
@@ -44,6 +52,7 @@ class LearnedRate:
         self.plateau: float | None = None
         self.start = START if is_ramping else inf
         self.since = now
+        self.proven = 0.0
 
     @property
     def is_ramping(self) -> bool:
@@ -75,7 +84,17 @@ class LearnedRate:
             least = min(count / 60, rate)
         else:
             least = 0.5 * min(rate, self.plateau)
-        self.plateau = max(min(rate, granted), least, SLOWEST)
+        self.plateau = max(min(rate, granted), least, FLOOR * self.proven, SLOWEST)
+
+    def prove(self, rate: float, *, refused: float) -> None:
+        """Take note of the rate let in over the last minute.
+
+        Args:
+            rate: Images a second, over the whole minute.
+            refused: Share of the minute's images that were refused.
+        """
+        kept = self.proven * 0.5 if refused > FALLEN else self.proven
+        self.proven = max(kept, rate)
 
     def rest(self, until: float) -> None:
         """Begin the curve, or the ramp, again at the time `until`."""

@@ -39,6 +39,11 @@ class Tally:
         span = min(back + now - self.head, now - self.started)
         return count / max(span, 1.0)
 
+    def total(self, now: float) -> int:
+        """Give the count of the last minute."""
+        self.advance(now)
+        return sum(self.slots)
+
     def advance(self, now: float) -> None:
         """Drop the seconds that are more than a minute ago."""
         second = int(now)

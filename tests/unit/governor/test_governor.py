@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 
 import msgspec
@@ -16,6 +17,7 @@ from batcher.governor import (
     Limits,
     Outcome,
 )
+from batcher.governor.rate import LearnedRate
 from batcher.models import ErrorClass, Failure, RateHint
 from tests.benchmarks.pace_simulation import (
     BucketGateway,
@@ -411,3 +413,34 @@ def test_a_known_ceiling_says_why_it_holds() -> None:
     one.pace.ceiling.probe_at = 60.0
     hold = held(one, 10.0)
     assert (hold.until, hold.reason) == (60.0, "the gateway takes 4 at once")
+
+
+def test_refusals_at_random_do_not_slow_a_run_down_for_ever() -> None:
+    chance = random.Random(1)
+    one = Governor(Limits(concurrency=32), now=0.0, random=chance.random)
+    now, made, out = 0.0, 0, list[tuple[float, Admission]]()
+    while made < 500:
+        answer = one.ask(now, images=1, usd=None)
+        assert not isinstance(answer, Halt)
+        if isinstance(answer, Admission):
+            out.append((now + 0.3, answer))
+            continue
+        first = out[0][0] if out else float("inf")
+        if answer.until is not None and answer.until < first:
+            now = answer.until
+            continue
+        now, admission = out.pop(0)
+        is_refused = chance.random() < 0.1
+        made += not is_refused
+        outcome = failed(ErrorClass.RATE_LIMITED) if is_refused else Outcome(images=1)
+        one.settle(now, admission, outcome)
+    assert now < 1200.0
+
+
+def test_a_limit_that_falls_far_is_found_all_the_same() -> None:
+    rate = LearnedRate(0.0, is_ramping=True)
+    rate.prove(10.0, refused=0.1)
+    for _ in range(8):
+        rate.prove(0.1, refused=0.9)
+    rate.cut(1.0, granted=0.1, count=3)
+    assert rate.plateau == pytest.approx(0.1)
