@@ -40,7 +40,7 @@ from batcher.manifest import Expansion, Manifest, Problems, read_manifest
 from batcher.manifest.duplicate import Repetitions
 from batcher.manifest.output import collision_key
 from batcher.manifest.source import FORMATS, STDIN
-from batcher.models import ErrorClass
+from batcher.models import ErrorClass, Problem
 from batcher.options import Options, check_options
 from batcher.plan import (
     Choice,
@@ -160,6 +160,9 @@ class Job:
             survey.choose(request)
         if survey.clashes:
             self._name_clashes(survey.clashes, problems)
+        if survey.is_empty and not problems.total:
+            file = self.expansion.manifests[0].path
+            problems.add(file, None, None, "asks for nothing: it has no rows")
         if problems.total:
             raise ManifestError(problems.all())
         self.remarks += self._repetitions.told(self.expansion.checked(Problems()))
@@ -168,6 +171,10 @@ class Job:
         self._check_owner(orphans)
         changed, orphaned = self._compare(orphans) if orphans else (0, 0)
         plan = survey.finish(changed=changed, orphaned=orphaned)
+        if self.options.where is not None and plan.total == 0:
+            words = "selects none of the requests; look at its fields and values"
+            remark = Problem(file="--where", line=None, field=None, message=words)
+            self.remarks.append(remark)
         remarks = Counter(c for m in self.expansion.manifests for c, _ in m.remarks)
         warnings = dict(sorted((remarks + Counter(plan.warnings)).items()))
         return msgspec.structs.replace(plan, warnings=warnings)
@@ -348,7 +355,8 @@ def _settings(
     for manifest in manifests:
         own = {name: node.plain() for name, node in manifest.settings.items()}
         layers.append((manifest.path, own))
-    layers.append(("environment", settings_from(environment)))
+    for name, value in settings_from(environment).items():
+        layers.append((f"BATCHER_{name.upper()}", {name: value}))
     layers.append(("command line", options.settings))
     return merge_settings(layers)
 

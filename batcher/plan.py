@@ -234,13 +234,13 @@ class Survey:
             return False
         self._seen.add(key)
         self._claim_output(request)
-        if codes := warnings(request.body):
-            self._warnings.update(codes)
         return True
 
     def choose(self, request: Request) -> None:
         """Count one request that is asked for in this run."""
         self._total += 1
+        if codes := warnings(request.body):
+            self._warnings.update(codes)
         standing = self._standings.get(request.id)
         if standing is not None:
             self.count.move(None, standing)
@@ -251,6 +251,11 @@ class Survey:
                 self._fetched.images += request.n
                 return
         self._shape(request).add(request)
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether the manifest asks for nothing at all."""
+        return not self._seen
 
     def orphans(self) -> frozenset[str]:
         """Give the ids the ledger names and the manifest does not."""

@@ -60,4 +60,4 @@ def _stopped(end: EndLine | None) -> dict[str, str] | None:
     """Say why the last run stopped early, if it did."""
     if end is None or end.reason == "finished":
         return None
-    return {"class": end.reason, "message": "see the last run's words"}
+    return {"class": end.reason, "message": end.message or end.reason}

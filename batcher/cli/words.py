@@ -121,6 +121,8 @@ def summary_lines(summary: Summary, go_on: str | None = None) -> Iterator[str]:
             yield f"  {name:<9} {number:>9,}  {words}"
     if summary.errors:
         yield f"errors: {counts(summary.errors)}"
+    if summary.errors.get("download"):
+        yield "downloads: a URL is fetched again for free; on_lost_url: buy buys anew"
     if summary.warnings:
         yield f"warnings: {counts(summary.warnings)}"
     money = f"spent {usd(summary.spent_usd)}"

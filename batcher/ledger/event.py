@@ -167,6 +167,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="end
     warnings: Mapping[str, int]
     seconds: float
     exit_code: int
+    message: str | None = None
 
     @classmethod
     def of(cls, summary: Summary, *, at: datetime, run: str, reason: str) -> End:
@@ -176,7 +177,8 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="end
             for name in cls.__struct_fields__
             if hasattr(summary, name)
         }
-        return cls(at=at, run=run, reason=reason, **counts)
+        message = summary.stopped["message"] if summary.stopped else None
+        return cls(at=at, run=run, reason=reason, message=message, **counts)
 
 
 class Compacted(

@@ -94,6 +94,7 @@ class EndLine(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     skipped: int = 0
     exit_code: int | None = None
+    message: str | None = None
 
 
 class _Head(msgspec.Struct, frozen=True):

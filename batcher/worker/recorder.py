@@ -86,7 +86,7 @@ class Recorder:
                 attempt=self.attempts(request),
                 error=event.ErrorRecord.of(failure),
                 maybe_billed=failure.maybe_billed,
-                delay=round(delay, 3),
+                delay=round(max(delay, failure.retry_after or 0.0), 3),
                 request_id=failure.request_id,
             )
         )

@@ -268,3 +268,36 @@ def test_help_names_every_command(program: Program) -> None:
     for command in ("run", "plan", "status", "sandbox"):
         assert f"\n    {command}" in done.stdout
         assert program(command, "--help").returncode == 0
+
+
+def test_a_table_without_rows_is_a_mistake(program: Program) -> None:
+    program.write("empty.csv", "prompt\n")
+    done = program("run", "empty.csv", "--endpoint", "sandbox")
+    assert done.returncode == 2
+    assert "empty.csv: asks for nothing" in done.stderr
+    assert not (program.folder / "runs").exists()
+
+
+def test_warnings_are_of_the_requests_that_are_asked_for(program: Program) -> None:
+    program.write(
+        "m.yaml",
+        "defaults: {size: 256x256}\n"
+        "requests: [{prompt: 'n {{ i }}', matrix: {i: {range: [1, 9]}}}]\n",
+    )
+    plan = json.loads(program("plan", "m.yaml", "--first", "2", "--json").stdout)
+    assert plan["total"] == 2
+    assert plan["warnings"]["unlisted_size"] == 2
+
+
+def test_a_selection_that_finds_nothing_says_so(program: Program) -> None:
+    program.write("m.yaml", ONE)
+    done = program("plan", "m.yaml", "--where", "typo=5")
+    assert done.returncode == 0
+    assert "selects none of the requests" in done.stderr
+
+
+def test_the_status_says_why_the_run_stopped(program: Program) -> None:
+    program.write("m.yaml", "requests: [{prompt: 'x sandbox:quota'}]\n")
+    run = program("run", "m.yaml", "--endpoint", "sandbox", "--json")
+    status = program("status", "runs/m", "--json")
+    assert json.loads(status.stdout)["stopped"] == json.loads(run.stdout)["stopped"]
