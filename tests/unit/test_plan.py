@@ -322,3 +322,10 @@ def test_a_plan_awaits_to_itself() -> None:
 def test_every_state_has_a_kind() -> None:
     assert {kind_of(Standing(state=state)) for state in State} == set(Kind)
     assert kind_of(None) is Kind.NEW
+
+
+def test_a_survey_knows_whether_anything_is_asked_for() -> None:
+    survey = Survey(Standings(), DEFAULT, ())
+    assert survey.is_empty
+    survey.add(request(0))
+    assert not survey.is_empty
