@@ -2,11 +2,12 @@
 
     BatcherError
     ├── UsageError          the command, the configuration or the folder; nothing sent
-    │   └── ManifestError   the manifest; carries every mistake that was found
+    │   ├── ManifestError   the manifest; carries every mistake that was found
+    │   └── WhereError      a selection; carries the column (`where`)
     └── StoreError          an image or a ledger line could not be kept
 
 What a gateway does wrong is no exception: it is a `models.Failure`, an attempt's
-outcome like any other.
+outcome like any other. Exceptions that never leave their package are not drawn here.
 """
 
 from __future__ import annotations
