@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from batcher.job import Job
 from batcher.options import Options
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 Finished = TypeVar("Finished")
 Manifests = str | Path | Sequence[str | Path]
-RetryWord = Literal["failed", "rejected", "unknown", "all", "none"]
 
 
 def run(

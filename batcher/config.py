@@ -1,31 +1,24 @@
-"""Where to send and how: endpoints, settings, and who beats whom.
+"""Where to send: endpoints, their keys, and the user's files that name them.
 
-A flag beats an environment variable, which beats the manifest's `settings`, which beat
-the endpoint's. A manifest names an endpoint and never holds a URL or a key.
+A manifest names an endpoint and never holds a URL or a key.
 """
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
-from decimal import Decimal
-from functools import cache
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, cast, get_type_hints
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
 from batcher.errors import UsageError
-from batcher.models import ErrorClass
 from batcher.pricing import Price
+from batcher.settings import check_known, merge_settings, setting_types
 
 DEFAULT_MODEL = "gpt-image-2-pro"
 SANDBOX = "sandbox"
-
-LARGEST_NUMBER = 10**9
-"""Of any setting; what is larger is a slip of the hand."""
 
 _FILE_KEYS = ("default_endpoint", "endpoints")
 _PROFILE_KEYS = ("base_url", "key_env", "fallback", "model", "prices")
@@ -45,50 +38,6 @@ class Secret:
 
     def __repr__(self) -> str:
         return "Secret(***)"
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run goes about its work.
-
-    Attributes:
-        concurrency: Requests in flight at most.
-        ipm: Images a minute at most; None finds the pace by itself.
-        rpm: Requests a minute at most.
-        adaptive: Find and hold the pace that the gateway allows.
-        timeout: Seconds for one attempt; None is 360, or 600 from 2K up.
-        max_attempts: Attempts in all, per request and run.
-        max_spend: USD that this run directory may cost.
-        max_images: Images that this run directory may hold.
-        max_time: Seconds after which no new request leaves.
-        longest_wait: Seconds without one success under rate limiting before stopping.
-        wait_for_quota: Sleep and probe when the money is out, instead of stopping.
-        on_unknown: Whether a request whose outcome is not known is sent again.
-        on_mismatch: What to do with an image of another size, format or quality.
-        on_lost_url: What to do when a paid image's URL is gone for good.
-        duplicates: Whether rows that ask for the same are bought once or each.
-        references_as: How reference images stand on the wire.
-        retry: Attempts per error class, over `max_attempts`; 1 never tries again.
-        stop_on: Error classes that stop the run when a request ends with one.
-    """
-
-    concurrency: int = 8
-    ipm: float | None = None
-    rpm: float | None = None
-    adaptive: bool = True
-    timeout: float | None = None
-    max_attempts: int = 5
-    max_spend: Decimal | None = None
-    max_images: int | None = None
-    max_time: float | None = None
-    longest_wait: float = 1800.0
-    wait_for_quota: bool = False
-    on_unknown: Literal["retry", "skip"] = "retry"
-    on_mismatch: Literal["keep", "fail", "retry"] = "keep"
-    on_lost_url: Literal["fail", "buy"] = "fail"
-    duplicates: Literal["once", "each"] = "once"
-    references_as: Literal["base64", "data_uri"] = "base64"
-    retry: dict[str, int] = {}
-    stop_on: tuple[str, ...] = ()
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,7 +126,7 @@ def read_config(environment: Mapping[str, str]) -> Config:
     for path in _config_paths(environment):
         content = _read_toml(path)
         for key in content:
-            _check_known(key, _FILE_KEYS, f"{path}: unknown key")
+            check_known(key, _FILE_KEYS, f"{path}: unknown key")
         default = _text(content, "default_endpoint", f"{path}") or default
         profiles = content.get("endpoints", {})
         if not isinstance(profiles, dict):
@@ -256,86 +205,6 @@ def checked_base_url(url: str, where: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path or "/v1", "", ""))
 
 
-def merge_settings(layers: Iterable[tuple[str, Mapping[str, object]]]) -> Settings:
-    """Merge settings, each layer over the ones before it.
-
-    Args:
-        layers: Where each comes from, for messages, and what it sets.
-
-    Raises:
-        UsageError: A setting is unknown or its value does not fit.
-    """
-    merged: dict[str, object] = {}
-    for where, layer in layers:
-        for name, value in layer.items():
-            merged[name] = checked_setting(name, value, where)
-    return Settings(**merged)  # type: ignore[arg-type]  # checked one by one above
-
-
-def checked_setting(name: str, value: object, where: str) -> object:
-    """Check one setting; text is read as what it says. Raises `UsageError`."""
-    kinds = setting_types()
-    _check_known(name, kinds, f"{where}: unknown setting")
-    if value is None:
-        return getattr(Settings(), name)
-    try:
-        fitted: object = msgspec.convert(value, kinds[name], strict=False)
-    except ValueError as error:  # msgspec's own, and Decimal's
-        words = str(error)[:1].lower() + str(error)[1:]
-        raise UsageError(f"{where}: {name}: {words}, got {value!r}") from error
-    if isinstance(fitted, int | float | Decimal) and not isinstance(fitted, bool):
-        _check_number(name, fitted, where)
-    if isinstance(fitted, dict):
-        _check_retry(fitted, where)
-    if name == "stop_on":
-        for each in cast("tuple[str, ...]", fitted):
-            _check_known(each, tuple(ErrorClass), f"{where}: stop_on: unknown class")
-    return fitted
-
-
-def settings_from(environment: Mapping[str, str]) -> dict[str, object]:
-    """Collect settings from `BATCHER_…` variables; tables and lists have none."""
-    found: dict[str, object] = {}
-    for name in setting_types():
-        value = environment.get(f"BATCHER_{name.upper()}", "").strip()
-        if value and name not in ("retry", "stop_on"):
-            found[name] = value
-    return found
-
-
-@cache
-def setting_types() -> Mapping[str, object]:
-    """Give the type of each setting, by name."""
-    return get_type_hints(Settings)
-
-
-def _check_number(name: str, value: float | Decimal, where: str) -> None:
-    least = 0 if name == "max_spend" else 0.001
-    # Asked first: a Decimal that is no number cannot be compared.
-    is_number = value.is_finite() if isinstance(value, Decimal) else True
-    if not is_number or not least <= value <= LARGEST_NUMBER:
-        wanted = "0 or more" if name == "max_spend" else "above 0"
-        raise UsageError(
-            f"{where}: {name}: must be {wanted}, at most {LARGEST_NUMBER:,}, got"
-            f" {str(value)!r}"
-        )
-
-
-def _check_retry(policy: Mapping[str, int], where: str) -> None:
-    for name, attempts in policy.items():
-        _check_known(name, tuple(ErrorClass), f"{where}: retry: unknown class")
-        if attempts < 1:
-            raise UsageError(f"{where}: retry.{name}: must be 1 or more: {attempts!r}")
-
-
-def _check_known(name: str, known: Iterable[str], words: str) -> None:
-    names = [str(each) for each in known]
-    if name not in names:
-        near = difflib.get_close_matches(name.lower().replace("-", "_"), names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
-        raise UsageError(f"{words} {name!r}; {hint}")
-
-
 def _config_paths(environment: Mapping[str, str]) -> list[Path]:
     home = environment.get("XDG_CONFIG_HOME")
     folder = Path(home) if home else Path.home() / ".config"
@@ -358,7 +227,7 @@ def _read_endpoint(
     if "key" in profile or "api_key" in profile:
         raise UsageError(f"{where}: a key goes into a variable, named by key_env")
     for key in profile:
-        _check_known(key, (*_PROFILE_KEYS, *setting_types()), f"{where}: unknown key")
+        check_known(key, (*_PROFILE_KEYS, *setting_types()), f"{where}: unknown key")
     url = _text(profile, "base_url", where)
     if url is None and below is None:
         raise UsageError(f"{where}: base_url is missing")

@@ -18,13 +18,9 @@ from batcher.config import (
     NO_ENDPOINT,
     Config,
     Endpoint,
-    Settings,
-    checked_setting,
     choose_endpoint,
     fallbacks,
-    merge_settings,
     read_config,
-    settings_from,
 )
 from batcher.errors import ManifestError, StoreError, UsageError
 from batcher.ledger import (
@@ -52,6 +48,7 @@ from batcher.plan import (
 )
 from batcher.record import request_fields
 from batcher.selection import Selection, parse_sample, parse_shard
+from batcher.settings import Settings, checked_setting, merge_settings, settings_from
 from batcher.where import parse
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ number or a truth value may, since it is filled in later.
 from __future__ import annotations
 
 from batcher import sizes
-from batcher.config import setting_types
 from batcher.manifest.field import LONGEST_PROMPT, MOST_IMAGES
 from batcher.models import ErrorClass
+from batcher.settings import setting_types
 
 Schema = dict[str, object]
 

@@ -16,8 +16,8 @@ from batcher.retry import Policy
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from batcher.config import Settings
     from batcher.models import Request
+    from batcher.settings import Settings
 
 SECONDS_BASE = 360.0
 SECONDS_LARGE = 600.0

@@ -14,12 +14,13 @@ from typing import NamedTuple, get_args
 import pytest
 
 from batcher.cli import COMMANDS, make_parser
-from batcher.config import fallbacks, read_config, setting_types
+from batcher.config import fallbacks, read_config
 from batcher.ledger.event import Event
 from batcher.manifest.entry import ENTRY_KEYS
 from batcher.manifest.yaml_manifest import TOP_KEYS
 from batcher.models import ErrorClass
 from batcher.sandbox.faults.choice import FAULTS
+from batcher.settings import setting_types
 from batcher.where import STATUSES, parse
 from tests.acceptance.program import Program
 

@@ -17,17 +17,19 @@ from batcher.config import (
     Config,
     Endpoint,
     Secret,
-    Settings,
     checked_base_url,
-    checked_setting,
     choose_endpoint,
     fallbacks,
-    merge_settings,
     read_config,
+)
+from batcher.errors import UsageError
+from batcher.settings import (
+    Settings,
+    checked_setting,
+    merge_settings,
     setting_types,
     settings_from,
 )
-from batcher.errors import UsageError
 
 KEY = "sk-0123456789"
 
