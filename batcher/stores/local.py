@@ -15,9 +15,9 @@ import hashlib
 import os
 from collections import deque
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from aiofiles.threadpool import wrap
+from aiofiles.os import wrap as in_thread
 
 from batcher.errors import StoreError
 from batcher.images import SUFFIX, Defect, Inspector
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from aiofiles.threadpool.binary import AsyncFileIO
+_T = TypeVar("_T")
 
 PARTIAL_FOLDER = ".partial"
 
@@ -77,16 +77,18 @@ class LocalStore:
 
     def sync(self) -> None:
         """Bring kept images and their folders to the disk."""
-        folders: set[Path] = set()
+        kept = list(self._kept)
+        parents = {final.parent.relative_to(self._folder) for final in kept}
+        folders = {folder for each in parents for folder in (each, *each.parents)}
         try:
-            while self._kept:
-                final = self._kept.popleft()
-                folders.update(final.relative_to(self._folder).parents)
-                _fsync(final)
-            for folder in folders:
-                _fsync(self._folder / folder)
+            for final in kept:
+                _visited(final, _start_writing)
+            for path in (*kept, *map(self._folder.joinpath, folders)):
+                _visited(path, os.fsync)
         except OSError as error:
             raise StoreError(f"cannot sync images: {error.strerror}") from error
+        for _ in kept:
+            self._kept.popleft()
 
     def forget(self, names: Iterable[str]) -> None:
         """Remove partial files; a kept image has another name."""
@@ -115,9 +117,8 @@ class LocalStore:
 
     def _claim(self, final: Path, partial: Path) -> bool:
         """Name a whole image `final`; false when another one has that name."""
-        final.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._link(partial, final)
+            self._name(final, partial)
         except FileExistsError:
             return final.samefile(partial) or _replace(final, partial)
         except OSError as error:
@@ -128,40 +129,54 @@ class LocalStore:
             partial.replace(final)
         return True
 
+    def _name(self, final: Path, partial: Path) -> None:
+        """Link, making the folder only where there is none yet."""
+        try:
+            self._link(partial, final)
+        except FileNotFoundError:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            self._link(partial, final)
+
     def _partials(self) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             yield from self._partial.iterdir()
 
 
 class LocalPartial:
-    """An image growing in a local file; see `Partial`."""
+    """An image growing in a local file; see `Partial`.
+
+    A large image is examined and written piece by piece in threads. A small one is
+    written when it is finished, on the event loop: that takes a tenth of a millisecond,
+    less than to hand it to a thread and back.
+    """
 
     def __init__(self, store: LocalStore, path: Path) -> None:
         self._store = store
         self._path = path
-        self._file: AsyncFileIO | None = None
+        self._file: int | None = None
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._size = 0
         self._hash = hashlib.sha256()
         self._inspector = Inspector()
         self._draft: Draft | Defect | None = None
+        self._is_large = False
 
     async def write(self, data: bytes) -> None:
         """Append bytes; they reach the file in large pieces."""
-        self._take(data)
         self._pending.append(data)
         self._pending_size += len(data)
         if self._pending_size >= _FLUSH:
-            await self._flush()
+            await _visit(self._flush)
 
     async def finish(self) -> Draft | Defect:
         """Close the file, and say what the bytes were."""
         if self._draft is None:
-            await self._flush()
-            if self._file is not None:
-                await self._file.close()
-                self._file = None
+            self._is_large = self._file is not None
+            if self._is_large:
+                await _visit(self._end)
+            else:
+                self._end()
             self._draft = self._judge()
         return self._draft
 
@@ -171,15 +186,15 @@ class LocalPartial:
         if isinstance(draft, Defect):
             raise StoreError(f"will not keep {output!r}: {draft.message}")
         suffix = SUFFIX[draft.properties.format]
-        return await asyncio.to_thread(self._store.link, self._path, output, suffix)
+        if self._is_large:
+            return await _visit(self._store.link, self._path, output, suffix)
+        return self._store.link(self._path, output, suffix)
 
     async def discard(self) -> None:
         """Close and remove the partial file."""
         self._pending.clear()
-        file, self._file = self._file, None
         with contextlib.suppress(OSError):
-            if file is not None:
-                await file.close()
+            self._close()
             self._path.unlink(missing_ok=True)
 
     def read_back(self) -> None:
@@ -201,21 +216,59 @@ class LocalPartial:
         digest = self._hash.hexdigest()
         return Draft(properties=verdict, bytes=self._size, sha256=digest)
 
-    async def _flush(self) -> None:
-        data = b"".join(self._pending)
-        self._pending.clear()
-        self._pending_size = 0
+    def _end(self) -> None:
+        """Examine and write what is left, and close; blocks."""
+        self._flush()
         try:
-            if self._file is None:
-                self._path.parent.mkdir(exist_ok=True)
-                # What an earlier process left here may be a kept image's other name.
-                self._path.unlink(missing_ok=True)
-                # Opened at once: a thread that is cancelled would leave it open.
-                self._file = wrap(self._path.open("xb", buffering=0))
-            while data:
-                data = data[await self._file.write(data) :]
+            self._close()
         except OSError as error:
             raise _refused(self._path.name, error) from error
+
+    def _flush(self) -> None:
+        """Examine and write what is pending; blocks."""
+        pending, self._pending, self._pending_size = self._pending, [], 0
+        try:
+            if self._file is None:
+                self._file = _create(self._path)
+            for data in pending:
+                self._take(data)
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(self._file, rest) :]
+        except OSError as error:
+            raise _refused(self._path.name, error) from error
+
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+
+async def _visit(call: Callable[..., _T], *args: object) -> _T:
+    """Make a blocking call in a thread; a cancellation waits until it has returned.
+
+    A file must not be closed under a write: its number may be another file's by then.
+    """
+    visit = asyncio.ensure_future(in_thread(call)(*args))
+    try:
+        return await asyncio.shield(visit)
+    except asyncio.CancelledError:
+        with contextlib.suppress(StoreError):
+            await visit
+        raise
+
+
+def _create(path: Path) -> int:
+    """Open a partial file anew."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        return os.open(path, flags, 0o644)
+    except FileNotFoundError:
+        path.parent.mkdir(exist_ok=True)
+    except FileExistsError:
+        # What an earlier process left here may be a kept image's other name.
+        path.unlink()
+    return os.open(path, flags, 0o644)
 
 
 def _tails() -> Iterator[str]:
@@ -248,14 +301,24 @@ def _is_whole(path: Path) -> bool:
     return not isinstance(inspector.finish(), Defect)
 
 
-def _fsync(path: Path) -> None:
-    """Bring a file or a folder to the disk, unless the user has removed it."""
+def _start_writing(file: int) -> None:
+    """Have a file's bytes sent to the disk, without waiting.
+
+    Then the first `fsync` of many commits for all of them, and the others find little
+    left to do: on ext4 it takes less than half of the time.
+    """
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _visited(path: Path, call: Callable[[int], None]) -> None:
+    """Call with an open file or folder, unless the user has removed it."""
     try:
         file = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return
     try:
-        os.fsync(file)
+        call(file)
     finally:
         os.close(file)
 
