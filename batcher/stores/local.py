@@ -15,6 +15,7 @@ import hashlib
 import os
 from collections import deque
 from itertools import count
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from aiofiles.os import wrap as in_thread
@@ -25,7 +26,6 @@ from batcher.stores.store import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
 _T = TypeVar("_T")
 
@@ -44,16 +44,16 @@ class LocalStore:
     """
 
     def __init__(
-        self, folder: Path, *, link: Callable[[Path, Path], None] = os.link
+        self, folder: Path, *, link: Callable[[str, str], None] = os.link
     ) -> None:
         self._folder = folder
         self._link = link
         self._partial = folder / PARTIAL_FOLDER
-        self._kept: deque[Path] = deque()
+        self._kept: deque[str] = deque()
 
     async def begin(self, id_: str, attempt: int, number: int) -> LocalPartial:
         """Start an image; its file is made when the first bytes are flushed."""
-        return LocalPartial(self, self._partial / f"{id_}.{attempt}.{number}")
+        return LocalPartial(self, f"{self._partial}/{id_}.{attempt}.{number}")
 
     async def recover(self, id_: str, attempt: int) -> list[LocalPartial]:
         """Find what an attempt had written, by number."""
@@ -65,7 +65,7 @@ class LocalStore:
             for path in self._partials()
             if path.name.startswith(prefix) and path.name[len(prefix) :].isdigit()
         )
-        partials = [LocalPartial(self, path) for _, path in found]
+        partials = [LocalPartial(self, str(path)) for _, path in found]
         for partial in partials:
             partial.read_back()
         return partials
@@ -77,14 +77,14 @@ class LocalStore:
 
     def sync(self) -> None:
         """Bring kept images and their folders to the disk."""
-        kept = list(self._kept)
-        parents = {final.parent.relative_to(self._folder) for final in kept}
+        kept = tuple(self._kept)
+        parents = {PurePosixPath(name.rpartition("/")[0]) for name in kept}
         folders = {folder for each in parents for folder in (each, *each.parents)}
         try:
-            for final in kept:
-                _visited(final, _start_writing)
-            for path in (*kept, *map(self._folder.joinpath, folders)):
-                _visited(path, os.fsync)
+            for name in kept:
+                _visited(f"{self._folder}/{name}", _start_writing)
+            for place in (*kept, *folders):
+                _visited(f"{self._folder}/{place}", os.fsync)
         except OSError as error:
             raise StoreError(f"cannot sync images: {error.strerror}") from error
         for _ in kept:
@@ -101,40 +101,39 @@ class LocalStore:
         with contextlib.suppress(OSError):
             self._partial.rmdir()
 
-    def link(self, partial: Path, output: str, suffix: str) -> str:
+    def link(self, partial: str, output: str, suffix: str) -> str:
         """Give a whole image its final name, or the next free one; blocks."""
         names = (f"{output}{tail}{suffix}" for tail in _tails())
         try:
-            final = next(
-                final
-                for final in map(self._folder.joinpath, names)
-                if self._claim(final, partial)
-            )
+            name = next(name for name in names if self._claim(name, partial))
         except OSError as error:
             raise _refused(output, error) from error
-        self._kept.append(final)
-        return final.relative_to(self._folder).as_posix()
+        self._kept.append(name)
+        return name
 
-    def _claim(self, final: Path, partial: Path) -> bool:
-        """Name a whole image `final`; false when another one has that name."""
+    def _claim(self, name: str, partial: str) -> bool:
+        """Name a whole image; false when another one has that name."""
+        final = f"{self._folder}/{name}"
         try:
             self._name(final, partial)
         except FileExistsError:
-            return final.samefile(partial) or _replace(final, partial)
+            taken, own = Path(final), Path(partial)
+            return taken.samefile(own) or _replace(taken, own)
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            if final.exists() and _is_taken(final):
+            taken = Path(final)
+            if taken.exists() and _is_taken(taken):
                 return False
-            partial.replace(final)
+            Path(partial).replace(taken)
         return True
 
-    def _name(self, final: Path, partial: Path) -> None:
+    def _name(self, final: str, partial: str) -> None:
         """Link, making the folder only where there is none yet."""
         try:
             self._link(partial, final)
         except FileNotFoundError:
-            final.parent.mkdir(parents=True, exist_ok=True)
+            Path(final).parent.mkdir(parents=True, exist_ok=True)
             self._link(partial, final)
 
     def _partials(self) -> Iterator[Path]:
@@ -150,9 +149,9 @@ class LocalPartial:
     less than to hand it to a thread and back.
     """
 
-    def __init__(self, store: LocalStore, path: Path) -> None:
+    def __init__(self, store: LocalStore, path: str) -> None:
         self._store = store
-        self._path = path
+        self._path = path  # a text: to make a `Path` takes longer than to open one
         self._file: int | None = None
         self._pending: list[bytes] = []
         self._pending_size = 0
@@ -194,12 +193,11 @@ class LocalPartial:
         """Close and remove the partial file."""
         self._pending.clear()
         with contextlib.suppress(OSError):
-            self._close()
-            self._path.unlink(missing_ok=True)
+            self._remove()
 
     def read_back(self) -> None:
         """Take in what a process that died had written; blocks."""
-        with contextlib.suppress(OSError), self._path.open("rb") as stream:
+        with contextlib.suppress(OSError), Path(self._path).open("rb") as stream:
             while data := stream.read(_FLUSH):
                 self._take(data)
         self._draft = self._judge()
@@ -222,7 +220,7 @@ class LocalPartial:
         try:
             self._close()
         except OSError as error:
-            raise _refused(self._path.name, error) from error
+            raise _refused(self._path.rpartition("/")[2], error) from error
 
     def _flush(self) -> None:
         """Examine and write what is pending; blocks."""
@@ -236,7 +234,11 @@ class LocalPartial:
                 while rest:
                     rest = rest[os.write(self._file, rest) :]
         except OSError as error:
-            raise _refused(self._path.name, error) from error
+            raise _refused(self._path.rpartition("/")[2], error) from error
+
+    def _remove(self) -> None:
+        self._close()
+        Path(self._path).unlink()
 
     def _close(self) -> None:
         file, self._file = self._file, None
@@ -258,16 +260,16 @@ async def _visit(call: Callable[..., _T], *args: object) -> _T:
         raise
 
 
-def _create(path: Path) -> int:
+def _create(path: str) -> int:
     """Open a partial file anew."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
         return os.open(path, flags, 0o644)
     except FileNotFoundError:
-        path.parent.mkdir(exist_ok=True)
+        Path(path).parent.mkdir(exist_ok=True)
     except FileExistsError:
         # What an earlier process left here may be a kept image's other name.
-        path.unlink()
+        Path(path).unlink()
     return os.open(path, flags, 0o644)
 
 
@@ -311,7 +313,7 @@ def _start_writing(file: int) -> None:
         os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _visited(path: Path, call: Callable[[int], None]) -> None:
+def _visited(path: str, call: Callable[[int], None]) -> None:
     """Call with an open file or folder, unless the user has removed it."""
     try:
         file = os.open(path, os.O_RDONLY)

@@ -126,7 +126,7 @@ async def test_a_file_that_may_grow_no_more_is_an_error(place: LocalPlace) -> No
     assert await place.store().recover(ID, 1) == []
 
 
-def refuse(source: Path, target: Path) -> None:
+def refuse(source: str, target: str) -> None:
     """Be a file system without hard links."""
     del source, target
     raise OSError(errno.EPERM, os.strerror(errno.EPERM))
