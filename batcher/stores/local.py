@@ -11,27 +11,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import hashlib
 import os
 from collections import deque
-from itertools import count
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, TypeVar
-
-from aiofiles.os import wrap as in_thread
+from typing import TYPE_CHECKING
 
 from batcher.errors import StoreError
-from batcher.images import SUFFIX, Defect, Inspector
-from batcher.stores.store import Draft
+from batcher.images import Defect, Inspector
+from batcher.stores.local_partial import LocalPartial, refused
+from batcher.stores.name import (
+    PARTIAL_FOLDER,
+    final_names,
+    partial_name,
+    partial_number,
+    partial_owner,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-_T = TypeVar("_T")
-
-PARTIAL_FOLDER = ".partial"
-
-_FLUSH = 256 << 10  # bytes: fewer, larger writes; what each image in flight may hold
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -41,39 +39,53 @@ class LocalStore:
     Args:
         folder: The run directory; it exists.
         link: Gives a file a second name, where the file system can.
+        is_shared: Others keep images there, too, whose partial files are theirs.
     """
 
     def __init__(
-        self, folder: Path, *, link: Callable[[str, str], None] = os.link
+        self,
+        folder: Path,
+        *,
+        link: Callable[[str, str], None] = os.link,
+        is_shared: bool = False,
     ) -> None:
         self._folder = folder
+        self._own: set[str] | None = set() if is_shared else None
         self._link = link
         self._partial = folder / PARTIAL_FOLDER
         self._kept: deque[str] = deque()
 
     async def begin(self, id_: str, attempt: int, number: int) -> LocalPartial:
         """Start an image; its file is made when the first bytes are flushed."""
-        return LocalPartial(self, f"{self._partial}/{id_}.{attempt}.{number}")
+        name = partial_name(id_, attempt, number)
+        if self._own is not None:
+            self._own.add(name)
+        return LocalPartial(f"{self._partial}/{name}", self.link)
 
     async def recover(self, id_: str, attempt: int) -> list[LocalPartial]:
         """Find what an attempt had written, by number."""
-        return await asyncio.to_thread(self._recover, f"{id_}.{attempt}.")
+        return await asyncio.to_thread(self._recover, id_, attempt)
 
-    def _recover(self, prefix: str) -> list[LocalPartial]:
-        found = sorted(
-            (int(path.name.rpartition(".")[2]), path)
+    def _recover(self, id_: str, attempt: int) -> list[LocalPartial]:
+        numbers = {
+            number: path
             for path in self._partials()
-            if path.name.startswith(prefix) and path.name[len(prefix) :].isdigit()
-        )
-        partials = [LocalPartial(self, str(path)) for _, path in found]
+            if (number := partial_number(path.name, id_, attempt)) is not None
+        }
+        partials = [
+            LocalPartial(str(path), self.link) for _, path in sorted(numbers.items())
+        ]
         for partial in partials:
             partial.read_back()
+        if self._own is not None:
+            self._own.update(path.name for path in numbers.values())
         return partials
 
     def settled(self, is_settled: Callable[[str], bool]) -> list[str]:
         """List partial files by name whose requests need them no more."""
-        names = [path.name for path in self._partials()]
-        return [name for name in names if is_settled(name.partition(".")[0])]
+        own = self._own
+        names = [path.name for path in self._partials()] if own is None else tuple(own)
+        return [name for name in names if is_settled(partial_owner(name))]
 
     def sync(self) -> None:
         """Bring kept images and their folders to the disk."""
@@ -90,11 +102,13 @@ class LocalStore:
         for _ in kept:
             self._kept.popleft()
 
-    def forget(self, names: Iterable[str]) -> None:
+    def forget(self, names: Sequence[str]) -> None:
         """Remove partial files; a kept image has another name."""
         for name in names:
             with contextlib.suppress(OSError):
                 (self._partial / name).unlink()
+        if self._own is not None:
+            self._own.difference_update(names)
 
     def close(self) -> None:
         """Remove the folder of partial files when it is empty."""
@@ -103,11 +117,11 @@ class LocalStore:
 
     def link(self, partial: str, output: str, suffix: str) -> str:
         """Give a whole image its final name, or the next free one; blocks."""
-        names = (f"{output}{tail}{suffix}" for tail in _tails())
+        names = final_names(output, suffix)
         try:
             name = next(name for name in names if self._claim(name, partial))
         except OSError as error:
-            raise _refused(output, error) from error
+            raise refused(output, error) from error
         self._kept.append(name)
         return name
 
@@ -139,144 +153,6 @@ class LocalStore:
     def _partials(self) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             yield from self._partial.iterdir()
-
-
-class LocalPartial:
-    """An image growing in a local file; see `Partial`.
-
-    A large image is examined and written piece by piece in threads. A small one is
-    written when it is finished, on the event loop: that takes a tenth of a millisecond,
-    less than to hand it to a thread and back.
-    """
-
-    def __init__(self, store: LocalStore, path: str) -> None:
-        self._store = store
-        self._path = path  # a text: to make a `Path` takes longer than to open one
-        self._file: int | None = None
-        self._pending: list[bytes] = []
-        self._pending_size = 0
-        self._size = 0
-        self._hash = hashlib.sha256()
-        self._inspector = Inspector()
-        self._draft: Draft | Defect | None = None
-        self._is_large = False
-
-    async def write(self, data: bytes) -> None:
-        """Append bytes; they reach the file in large pieces."""
-        self._pending.append(data)
-        self._pending_size += len(data)
-        if self._pending_size >= _FLUSH:
-            await _visit(self._flush)
-
-    async def finish(self) -> Draft | Defect:
-        """Close the file, and say what the bytes were."""
-        if self._draft is None:
-            self._is_large = self._file is not None
-            if self._is_large:
-                await _visit(self._end)
-            else:
-                self._end()
-            self._draft = self._judge()
-        return self._draft
-
-    async def keep(self, output: str) -> str:
-        """Give the whole image its name."""
-        draft = await self.finish()
-        if isinstance(draft, Defect):
-            raise StoreError(f"will not keep {output!r}: {draft.message}")
-        suffix = SUFFIX[draft.properties.format]
-        if self._is_large:
-            return await _visit(self._store.link, self._path, output, suffix)
-        return self._store.link(self._path, output, suffix)
-
-    async def discard(self) -> None:
-        """Close and remove the partial file."""
-        self._pending.clear()
-        with contextlib.suppress(OSError):
-            self._remove()
-
-    def read_back(self) -> None:
-        """Take in what a process that died had written; blocks."""
-        with contextlib.suppress(OSError), Path(self._path).open("rb") as stream:
-            while data := stream.read(_FLUSH):
-                self._take(data)
-        self._draft = self._judge()
-
-    def _take(self, data: bytes) -> None:
-        self._hash.update(data)
-        self._inspector.feed(data)
-        self._size += len(data)
-
-    def _judge(self) -> Draft | Defect:
-        verdict = self._inspector.finish()
-        if isinstance(verdict, Defect):
-            return verdict
-        digest = self._hash.hexdigest()
-        return Draft(properties=verdict, bytes=self._size, sha256=digest)
-
-    def _end(self) -> None:
-        """Examine and write what is left, and close; blocks."""
-        self._flush()
-        try:
-            self._close()
-        except OSError as error:
-            raise _refused(self._path.rpartition("/")[2], error) from error
-
-    def _flush(self) -> None:
-        """Examine and write what is pending; blocks."""
-        pending, self._pending, self._pending_size = self._pending, [], 0
-        try:
-            if self._file is None:
-                self._file = _create(self._path)
-            for data in pending:
-                self._take(data)
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[os.write(self._file, rest) :]
-        except OSError as error:
-            raise _refused(self._path.rpartition("/")[2], error) from error
-
-    def _remove(self) -> None:
-        self._close()
-        Path(self._path).unlink()
-
-    def _close(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            os.close(file)
-
-
-async def _visit(call: Callable[..., _T], *args: object) -> _T:
-    """Make a blocking call in a thread; a cancellation waits until it has returned.
-
-    A file must not be closed under a write: its number may be another file's by then.
-    """
-    visit = asyncio.ensure_future(in_thread(call)(*args))
-    try:
-        return await asyncio.shield(visit)
-    except asyncio.CancelledError:
-        with contextlib.suppress(StoreError):
-            await visit
-        raise
-
-
-def _create(path: str) -> int:
-    """Open a partial file anew."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    try:
-        return os.open(path, flags, 0o644)
-    except FileNotFoundError:
-        Path(path).parent.mkdir(exist_ok=True)
-    except FileExistsError:
-        # What an earlier process left here may be a kept image's other name.
-        Path(path).unlink()
-    return os.open(path, flags, 0o644)
-
-
-def _tails() -> Iterator[str]:
-    """Give what is put after a name while it is taken: nothing, `~2`, `~3` and on."""
-    yield ""
-    yield from (f"~{number}" for number in count(2))
 
 
 def _replace(final: Path, partial: Path) -> bool:
@@ -323,7 +199,3 @@ def _visited(path: str, call: Callable[[int], None]) -> None:
         call(file)
     finally:
         os.close(file)
-
-
-def _refused(what: str, error: OSError) -> StoreError:
-    return StoreError(f"cannot keep {what!r}: {error.strerror or error}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from batcher.images import Defect, Properties
+from batcher.images import Defect, Document, NotEmbedded, Properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +38,21 @@ class Partial(Protocol):
 
     async def finish(self) -> Draft | Defect:
         """Close it, and say what the bytes were. Idempotent.
+
+        Raises:
+            StoreError: The store is full or refuses.
+        """
+
+    async def embed(self, document: Document) -> Draft | NotEmbedded:
+        """Put into a finished whole image whence it came; atomic.
+
+        One that has its final name already is left as it is.
+
+        Args:
+            document: Whence it came, see `images.embedding`.
+
+        Returns:
+            What the bytes are now, or why they are what they were.
 
         Raises:
             StoreError: The store is full or refuses.

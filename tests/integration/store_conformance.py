@@ -55,11 +55,13 @@ def png(*, width: int = 8, height: int = 8, filler: int = 0) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
-async def begun(store: Store, content: bytes, *, number: int = 0) -> Partial:
+async def begun(
+    store: Store, content: bytes, *, number: int = 0, pieces: int = 1000
+) -> Partial:
     """Write an image in pieces, not yet finished."""
     partial = await store.begin(ID, 1, number)
-    for at in range(0, len(content), 1000):
-        await partial.write(content[at : at + 1000])
+    for at in range(0, len(content), pieces):
+        await partial.write(content[at : at + pieces])
     return partial
 
 

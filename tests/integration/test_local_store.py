@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import resource
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from batcher.errors import StoreError
-from batcher.stores import PARTIAL_FOLDER, LocalStore
+from batcher.images import NotEmbedded, read_provenance
+from batcher.stores import PARTIAL_FOLDER, Draft, LocalStore
 from tests.integration.store_conformance import (
     ID,
     StoreConformance,
@@ -16,6 +18,8 @@ from tests.integration.store_conformance import (
     kept,
     png,
 )
+
+DOCUMENT = {"id": ID, "name": "fox", "request": {"prompt": "a fox"}}
 
 
 class LocalPlace:
@@ -156,3 +160,43 @@ async def test_a_folder_that_refuses_files_is_an_error(place: LocalPlace) -> Non
     partial = await begun(place.store(), png())
     with pytest.raises(StoreError, match=f"cannot keep '{ID}"):
         await partial.finish()
+
+
+async def test_an_image_that_is_told_whence_it_came_is_another_file(
+    place: LocalPlace,
+) -> None:
+    partial = await begun(place.store(), png())
+    before = await partial.finish()
+    told = await partial.embed(DOCUMENT)
+    assert isinstance(told, Draft)
+    assert told != before
+    path = await partial.keep("fox")
+    content = place.read(path)
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (
+        told.bytes,
+        told.sha256,
+    )
+    assert read_provenance([content]) == DOCUMENT
+    assert await partial.finish() == told
+
+
+async def test_an_image_with_a_name_is_told_nothing_more(place: LocalPlace) -> None:
+    store = place.store()
+    await kept(store, png(), "fox")
+    (again,) = await store.recover(ID, 1)
+    assert await again.embed(DOCUMENT) == await again.finish()
+    assert place.read("fox.png") == png()
+
+
+async def test_what_is_no_image_is_told_nothing(place: LocalPlace) -> None:
+    partial = await begun(place.store(), png()[:-8])
+    assert isinstance(await partial.embed(DOCUMENT), NotEmbedded)
+
+
+async def test_a_crash_while_a_file_is_told_leaves_the_image(place: LocalPlace) -> None:
+    store = place.store()
+    await (await begun(store, png())).finish()
+    place.put(f"{PARTIAL_FOLDER}/{ID}.1.0.changed", b"half")
+    (found,) = await store.recover(ID, 1)
+    assert isinstance(await found.finish(), Draft)
+    assert f"{ID}.1.0.changed" in store.settled(lambda _: True)
