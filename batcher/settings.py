@@ -45,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         references_as: How reference images stand on the wire.
         retry: Attempts per error class, over `max_attempts`; 1 never tries again.
         stop_on: Error classes that stop the run when a request ends with one.
+        embed_metadata: Put into each image's file whence it came.
     """
 
     concurrency: int = 8
@@ -65,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     references_as: Literal["base64", "data_uri"] = "base64"
     retry: dict[str, int] = {}
     stop_on: tuple[str, ...] = ()
+    embed_metadata: bool = False
 
 
 def merge_settings(layers: Iterable[tuple[str, Mapping[str, object]]]) -> Settings:

@@ -2,145 +2,133 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-from enum import IntEnum
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
 
 from batcher.cli.encode import print_json
 from batcher.cli.folder import read_folder
+from batcher.cli.search import Search
 from batcher.cli.table import cell, clip, safe, screen_width, table_lines
 from batcher.cli.words import duration, usd
 from batcher.errors import UsageError
+from batcher.images import Defect, Inspector, read_provenance
 from batcher.ledger import history
-from batcher.record import read_records
+from batcher.models import Image
+from batcher.provenance import history_in, recorded
+from batcher.record import Record, read_records
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from batcher.ledger.event import ErrorRecord, Result
-    from batcher.models import Image
-    from batcher.record import Record
-
-SHORTEST_PREFIX = 4
-"""Characters of an id that are taken for one."""
-
-MOST_NAMES = 20_000
-"""Names that are compared to find near ones."""
-
-NAMED = 5
-"""Requests that an error names."""
-
-
-class Way(IntEnum):
-    """How a request was found; the first way that finds any counts."""
-
-    PATH = 0
-    ID = 1
-    NAME = 2
-    CONTENT = 3
-    PREFIX = 4
-
-
-class Search:
-    """What one word on the command line may mean.
-
-    Args:
-        folder: The run directory.
-        word: An id or its beginning, a name, or a file, relative to here or to the
-            run directory.
-    """
-
-    def __init__(self, folder: Path, word: str) -> None:
-        self._folder = folder
-        self._word = word
-        self._paths = {Path(word).as_posix()}
-        inner, file = folder.resolve(), Path(word).resolve()
-        if file.is_relative_to(inner):
-            self._paths.add(file.relative_to(inner).as_posix())
-        self._sha256 = _digest(file) if file.is_file() else None
-
-    def find(self, records: Iterable[Record]) -> Record:
-        """Give the one request that is meant.
-
-        Raises:
-            UsageError: There is none, or more than one.
-        """
-        found: dict[Way, list[Record]] = {way: [] for way in Way}
-        names: list[str] = []
-        for record in records:
-            way = self._way(record)
-            if way is not None and len(found[way]) <= NAMED:
-                found[way].append(record)
-            if record.result is not None and len(names) < MOST_NAMES:
-                names.append(record.result.name)
-        best = next(filter(None, found.values()), [])
-        if len(best) != 1:
-            raise self._many(best) if best else self._none(names)
-        return best[0]
-
-    def _way(self, record: Record) -> Way | None:
-        images = record.result.images if record.result is not None else ()
-        name = record.result.name if record.result is not None else None
-        ways = (
-            (Way.PATH, any(image.path in self._paths for image in images)),
-            (Way.ID, record.id == self._word),
-            (Way.NAME, name == self._word),
-            (Way.CONTENT, any(image.sha256 == self._sha256 for image in images)),
-            (Way.PREFIX, record.id.startswith(self._prefix)),
-        )
-        return next((way for way, is_so in ways if is_so), None)
-
-    @property
-    def _prefix(self) -> str:
-        """The beginning of an id; what is too short for one begins none."""
-        return self._word if len(self._word) >= SHORTEST_PREFIX else "\0"
-
-    def _many(self, records: list[Record]) -> UsageError:
-        each = [_brief(record) for record in records[:NAMED]]
-        more = ", …" if len(records) > NAMED else ""
-        words = f"{self._word!r} may be {', '.join(each)}{more}"
-        return UsageError(f"{words}; name it by its id")
-
-    def _none(self, names: list[str]) -> UsageError:
-        if self._sha256 is not None:
-            words = f"{self._word!r} is no image of {str(self._folder)!r}"
-            return UsageError(
-                f"{words}: its path and its content are not in the ledger"
-            )
-        near = difflib.get_close_matches(self._word, names, n=3)
-        hint = f"; near: {', '.join(map(repr, near))}" if near else ""
-        words = f"{str(self._folder)!r} holds no id, name or file {self._word!r}"
-        return UsageError(f"{words}{hint or '; `batcher list` shows what it holds'}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
-    parser.add_argument("folder", metavar="DIR")
-    parser.add_argument("word", metavar="ID|NAME|FILE", help="4 characters of an id do")
+    parser.add_argument("folder", metavar="DIR", help="or a FILE that says it itself")
+    parser.add_argument(
+        "word", nargs="?", metavar="ID|NAME|FILE", help="4 characters of an id do"
+    )
     parser.add_argument("--json", action="store_true", help="result line and history")
 
 
 def execute(parsed: argparse.Namespace) -> int:
     """Find and print."""
     folder = Path(parsed.folder)
-    records = read_records(folder, read_folder(folder).standings)
-    record = Search(folder, parsed.word).find(records)
-    lines = list(history(folder, record.id))
+    if parsed.word is None:
+        story = _told_by(folder)
+        if story is None:
+            words = "is no image that says whence it came; name a DIR and what is in it"
+            raise UsageError(f"{str(folder)!r} {words}")
+    else:
+        story = _of_run(folder, parsed.word)
     if parsed.json:
-        print_json({**record.line(), "history": lines})
+        print_json({**story.line, "history": story.history})
         return 0
     width = screen_width()
-    for line in _lines(record):
+    for line in _lines(story.record):
         print(clip(line, width))
     print("history")
-    rows = [_event(line) for line in lines]
+    rows = [_event(line) for line in story.history]
     head = ("time", "event", "attempt", "")
     for row in [*table_lines(head, rows, width - 2)][1:]:
         print(f"  {row}")
     return 0
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a request.
+
+    Attributes:
+        record: The request.
+        line: Its result line, or what an image's file says in its place.
+        history: Its lines of the ledger.
+    """
+
+    record: Record
+    line: Mapping[str, object]
+    history: Sequence[Mapping[str, object]]
+
+
+def _of_run(folder: Path, word: str) -> Story:
+    """Find a request in a run directory, or else what a file says of itself."""
+    search = Search(folder, word)
+    record = search.find(read_records(folder, read_folder(folder).standings))
+    if record is not None:
+        lines = [*history(folder, record.id)]
+        return Story(record=record, line=record.line(), history=lines)
+    story = _told_by(Path(word))
+    if story is None:
+        raise search.none()
+    return story
+
+
+def _told_by(file: Path) -> Story | None:
+    """Read what an image's file says of itself, where it does."""
+    try:
+        with file.open("rb") as stream:
+            known = read_provenance(_pieces(stream))
+            stream.seek(0)
+            image = _described(stream, file.name)
+    except OSError:
+        return None
+    if known is None or image is None:
+        return None
+    result = recorded(known, image)
+    if result is None:
+        return None
+    record = Record(id=result.id, result=result)
+    return Story(record=record, line=known, history=history_in(known))
+
+
+def _described(stream: BinaryIO, name: str) -> Image | None:
+    """Say what a whole image's file is."""
+    inspector, digest, size = Inspector(), hashlib.sha256(), 0
+    for piece in _pieces(stream):
+        inspector.feed(piece)
+        digest.update(piece)
+        size += len(piece)
+    properties = inspector.finish()
+    if isinstance(properties, Defect):
+        return None
+    return Image(
+        index=0,
+        path=name,
+        bytes=size,
+        sha256=digest.hexdigest(),
+        format=properties.format.value,
+        width=properties.width,
+        height=properties.height,
+    )
+
+
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: stream.read(1 << 20), b"")
 
 
 def _lines(record: Record) -> Iterator[str]:
@@ -216,16 +204,3 @@ _EVENT_WORDS = {
     "delay": "again after {} s",
     "request_id": "request id {}",
 }
-
-
-def _brief(record: Record) -> str:
-    name = f" ({safe(record.result.name)})" if record.result is not None else ""
-    return f"{record.id} {record.status}{name}"
-
-
-def _digest(file: Path) -> str | None:
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return None

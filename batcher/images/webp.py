@@ -47,6 +47,15 @@ def walk(source: Source) -> Wait[Verdict]:
     return sized(Format.WEBP, width, height)
 
 
+def edges(kind: bytes, head: bytes) -> tuple[int, int]:
+    """Read width and height from the first bytes of a WebP's first chunk.
+
+    Both are 0 where the bytes are no such chunk's.
+    """
+    used, read = _HEADERS.get(kind, (0, None))
+    return read(head) if read is not None and len(head) >= used else (0, 0)
+
+
 def _lossy_edges(head: bytes) -> tuple[int, int]:
     if head[3:6] != b"\x9d\x01\x2a":
         return 0, 0

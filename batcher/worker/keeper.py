@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batcher.images import Defect
+from batcher.images import Defect, NotEmbedded
 from batcher.mismatch import mismatches
 from batcher.models import ErrorClass, Failure, Image, Status
+from batcher.provenance import document
 from batcher.stores import Draft
+from batcher.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
+    from batcher.ledger.event import Result
     from batcher.models import Request
+    from batcher.provenance import Step
     from batcher.stores import Partial
     from batcher.transport import Reply
     from batcher.worker.arrival import Arrival
@@ -65,15 +69,20 @@ class Keeper:
             for partial in partials.values():
                 await partial.discard()
             return refusal
-        images = await _named(request, partials, drafts, arrival)
         is_refused = refusal is not None and self._terms.on_mismatch == "fail"
+        status = Status.FAILED if is_refused else Status.SUCCEEDED
+        failure = refusal if is_refused else None
+        arrival = arrival.warned(*found)
+        if self._terms.embeds:
+            line = self._record.outcome(
+                request, status, arrival, spent=spent, failure=failure
+            )
+            history = self._record.history(request)
+            if not await _embedded(line, history, arrival, partials, drafts):
+                arrival = arrival.warned("not_embedded")
+        images = await _named(request, partials, drafts, arrival)
         self._record.result(
-            request,
-            Status.FAILED if is_refused else Status.SUCCEEDED,
-            arrival.warned(*found),
-            images=images,
-            spent=spent,
-            failure=refusal if is_refused else None,
+            request, status, arrival, images=images, spent=spent, failure=failure
         )
         return None
 
@@ -110,6 +119,30 @@ async def _judge(
         else:
             drafts[index] = draft
     return drafts, defects
+
+
+async def _embedded(
+    line: Result,
+    history: Sequence[Step],
+    arrival: Arrival,
+    partials: Mapping[int, Partial],
+    drafts: dict[int, Draft],
+) -> bool:
+    """Tell the files whence they came, and put what they are now into `drafts`."""
+    is_whole = True
+    for index in drafts:
+        known = document(
+            line,
+            history,
+            software=f"batcher {VERSION}",
+            revised_prompt=arrival.revised(index),
+        )
+        made = await partials[index].embed(known)
+        if isinstance(made, NotEmbedded):
+            is_whole = False
+        else:
+            drafts[index] = made
+    return is_whole
 
 
 async def _named(

@@ -13,8 +13,11 @@ from batcher.pricing import quote
 from batcher.proxy import Cuts
 
 if TYPE_CHECKING:
-    from batcher.ledger import LedgerWriter, Standing
+    from collections.abc import Sequence
+
+    from batcher.ledger import Ledger, Standing
     from batcher.models import Failure, Image, Request, Status
+    from batcher.provenance import Step
     from batcher.worker.arrival import Arrival
     from batcher.worker.terms import Terms
 
@@ -35,7 +38,7 @@ class Observer(Protocol):
 
 
 class Recorder:
-    """Writes the lines of requests; each method one line, and none of them waits.
+    """Writes the lines of requests; each method one line, and only `safe` waits.
 
     All of them raise `StoreError` when the ledger refuses.
 
@@ -45,11 +48,12 @@ class Recorder:
         observer: Is told of each line that matters to people.
     """
 
-    def __init__(self, ledger: LedgerWriter, terms: Terms, observer: Observer) -> None:
+    def __init__(self, ledger: Ledger, terms: Terms, observer: Observer) -> None:
         self._ledger = ledger
         self._terms = terms
         self._observer = observer
         self.cuts = Cuts()
+        self._steps: dict[str, list[Step]] = {}  # of requests that have not ended
 
     def standing(self, request: Request) -> Standing | None:
         """Say where a request stands."""
@@ -63,7 +67,7 @@ class Recorder:
     def attempt(self, request: Request, worst: Decimal | None, route: str = "") -> int:
         """Announce an attempt before it leaves; give its number."""
         number = self.attempts(request) + 1
-        self._ledger.append(
+        self._step(
             event.Attempt(
                 at=event.now(),
                 id=request.id,
@@ -76,10 +80,14 @@ class Recorder:
         self._observer.attempted(request, number)
         return number
 
+    async def safe(self) -> None:
+        """Wait until the lines so far survive this process; a file's do at once."""
+        await self._ledger.safe()
+
     def retry(self, request: Request, failure: Failure, delay: float) -> None:
         """Write that an attempt failed and another will follow."""
         self._note(failure)
-        self._ledger.append(
+        self._step(
             event.Retry(
                 at=event.now(),
                 id=request.id,
@@ -104,6 +112,7 @@ class Recorder:
                 request_id=failure.request_id,
             )
         )
+        self._steps.pop(request.id, None)
         self._observer.ended(request, None)
 
     def reply(
@@ -138,7 +147,29 @@ class Recorder:
     ) -> None:
         """Write how a request has ended."""
         self._note(failure)
-        result = event.Result(
+        result = self.outcome(
+            request, status, arrival, images=images, spent=spent, failure=failure
+        )
+        self._ledger.append(result)
+        self._steps.pop(request.id, None)
+        self._observer.ended(request, result)
+
+    def history(self, request: Request) -> Sequence[Step]:
+        """Give what this run has written of a request that has not ended."""
+        return self._steps.get(request.id, ())
+
+    def outcome(
+        self,
+        request: Request,
+        status: Status,
+        arrival: Arrival,
+        *,
+        images: tuple[Image, ...] = (),
+        spent: Decimal | None = None,
+        failure: Failure | None = None,
+    ) -> event.Result:
+        """Make the line that says how a request has ended."""
+        return event.Result(
             at=event.now(),
             id=request.id,
             name=request.name,
@@ -155,8 +186,12 @@ class Recorder:
             warnings=(*arrival.warnings, *(f"{f}_dropped" for f in request.dropped)),
             error=None if failure is None else event.ErrorRecord.of(failure),
         )
-        self._ledger.append(result)
-        self._observer.ended(request, result)
+
+    def _step(self, line: Step) -> None:
+        """Write a line, and hold it where the image's file is to be told of it."""
+        self._ledger.append(line)
+        if self._terms.embeds:
+            self._steps.setdefault(line.id, []).append(line)
 
     def _note(self, failure: Failure | None) -> None:
         """Note when an attempt was cut off, for what that may say of a proxy."""

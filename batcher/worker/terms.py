@@ -37,6 +37,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         as_data_uri: How reference files stand on the wire.
         prices_by_route: The prices of each route, where there are several.
         stop_on: Error classes that stop the run when a request ends with one.
+        embeds: Images' files are told whence they came.
         chance: Gives numbers from 0 to 1, for the jitter.
     """
 
@@ -49,6 +50,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     as_data_uri: bool = False
     prices_by_route: Mapping[str, tuple[Price, ...]] = {}
     stop_on: frozenset[str] = frozenset()
+    embeds: bool = False
     chance: Callable[[], float] = random.random
 
     @classmethod
@@ -77,6 +79,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
             on_mismatch=settings.on_mismatch,
             as_data_uri=settings.references_as == "data_uri",
             stop_on=frozenset(settings.stop_on),
+            embeds=settings.embed_metadata,
             chance=chance,
         )
 
