@@ -2,25 +2,34 @@
 
 What the fold says stays the same to the last digit: of every request, the lines before
 the result that it ended with go, unless they name an image; what they added to the sums
-is carried in one line. All else stays as it is, damaged lines too.
+is carried in one line. All else stays as it is, damaged lines too. Segments are merged
+into the one file.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from batcher.errors import StoreError
+from batcher.errors import StoreError, UsageError
 from batcher.ledger.event import Compacted, encode, now
 from batcher.ledger.line import read_line
-from batcher.ledger.reader import FILE_NAME, is_whole, raw_lines
+from batcher.ledger.merge import (
+    FILE_NAME,
+    files,
+    listed,
+    merged_writers,
+)
+from batcher.ledger.reader import is_whole
 from batcher.ledger.standing import STEPS, Standings
+from batcher.stores import LocalDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
     from typing import BinaryIO
@@ -40,7 +49,9 @@ class Compaction(msgspec.Struct, frozen=True, kw_only=True):
         lines_after: Lines there are.
         bytes_before: Size of the ledger before.
         bytes_after: Size of the ledger now.
-        kept_as: Name of the old ledger; None when there was nothing to leave out.
+        kept_as: Name of the old ledger; None when there was none, or nothing to
+            leave out.
+        merged: Segments that were merged into it, and are gone.
     """
 
     lines_before: int
@@ -48,6 +59,7 @@ class Compaction(msgspec.Struct, frozen=True, kw_only=True):
     bytes_before: int
     bytes_after: int
     kept_as: str | None = None
+    merged: int = 0
 
 
 class Compactor:
@@ -122,24 +134,52 @@ class Compactor:
         )
 
 
-def compact_ledger(folder: Path) -> Compaction:
+def compact_ledger(
+    folder: Path, *, is_live: Callable[[], bool] = lambda: True
+) -> Compaction:
     """Rewrite a run directory's ledger; call it with the folder's lock held.
 
     The old one stays beside it as `ledger.jsonl.1`, or the next free number. At every
-    instant `ledger.jsonl` is the whole old ledger or the whole new one, and one that is
-    being read stays readable.
+    instant the ledger is the whole old one or the whole new one, and a `ledger.jsonl`
+    that is being read stays readable. Segments go when the new one, whose first line
+    names their writers, is on the disk.
+
+    Args:
+        folder: The run directory.
+        is_live: Tells whether somebody may still write segments; asked once they are
+            listed. Those of writers that come later stay. Without it, nobody knows.
 
     Raises:
+        UsageError: Somebody may.
         StoreError: The disk refuses; the ledger is as it was.
     """
+    directory = LocalDirectory(folder)
+    segments = listed(directory)
+    if segments and is_live():
+        words = "wait for them or stop them"
+        raise UsageError(f"others may be writing to {str(folder)!r}; {words}")
+    writers = dict.fromkeys(each.writer for each in segments)
+    before = dict.fromkeys(merged_writers(directory)) if writers else {}
+    done = _rewrite(folder, (*(before | writers),))
+    # What a crash leaves of them is passed over, and removed by the next compaction.
+    directory.remove(each.name for each in segments)
+    return msgspec.structs.replace(done, merged=len(segments))
+
+
+def _rewrite(folder: Path, writers: tuple[str, ...]) -> Compaction:
+    """Put a new ledger, these writers' lines within, in the old one's place."""
     path, new = folder / FILE_NAME, folder / NEW_NAME
-    compactor = Compactor(_lines(folder))
+    compactor = Compactor(_lines(folder, writers))
+    head = Compacted(at=now(), attempts=0, cost_usd=None, writers=writers)
+    first = (encode(head),) if writers else ()
     try:
         with new.open("wb") as stream:
-            lines, size = _write(stream, compactor.needed(_lines(folder), now()))
+            needed = compactor.needed(_lines(folder, writers), now())
+            lines, size = _write(stream, chain(first, needed))
         kept_as = None
-        if size < compactor.size:
-            kept_as = _keep(path).name
+        is_new = bool(writers) or size < compactor.size
+        if is_new:
+            kept_as = _keep(path)
             new.replace(path)
             _sync_folder(folder)
     except OSError as error:
@@ -147,7 +187,6 @@ def compact_ledger(folder: Path) -> Compaction:
     finally:
         with suppress(OSError):
             new.unlink()
-    is_new = kept_as is not None
     return Compaction(
         lines_before=compactor.lines,
         lines_after=lines if is_new else compactor.lines,
@@ -157,8 +196,11 @@ def compact_ledger(folder: Path) -> Compaction:
     )
 
 
-def _lines(folder: Path) -> Iterator[bytes]:
-    return (raw for _, raw in raw_lines(folder))
+def _lines(folder: Path, writers: tuple[str, ...]) -> Iterator[bytes]:
+    """Walk the lines of `ledger.jsonl` and of these writers, in order."""
+    for file in files(folder):
+        if not file.writer or file.writer in writers:
+            yield from file.lines
 
 
 def _is_its_own(standing: Standing, line: Line) -> bool:
@@ -187,8 +229,8 @@ def _write(stream: BinaryIO, lines: Iterable[bytes]) -> tuple[int, int]:
     return number, stream.tell()
 
 
-def _keep(path: Path) -> Path:
-    """Give the old ledger a second name, one that nothing has yet."""
+def _keep(path: Path) -> str | None:
+    """Give the old ledger, if there is one, a second name that nothing has yet."""
     number = 1
     while True:
         kept = path.with_name(f"{path.name}.{number}")
@@ -196,8 +238,10 @@ def _keep(path: Path) -> Path:
             kept.hardlink_to(path)
         except FileExistsError:
             number += 1
+        except FileNotFoundError:
+            return None
         else:
-            return kept
+            return kept.name
 
 
 def _sync_folder(folder: Path) -> None:

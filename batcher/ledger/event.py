@@ -184,11 +184,15 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="end
 class Compacted(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="compacted"
 ):
-    """What the lines that a compaction left out add to the sums."""
+    """What the lines that a compaction left out add to the sums.
+
+    As a ledger's first line: whose segments were merged into it, and count no more.
+    """
 
     at: datetime
     attempts: int
     cost_usd: Decimal | None
+    writers: tuple[str, ...] | UnsetType = UNSET
 
 
 Event = Run | Attempt | Retry | Reply | Unknown | Result | Control | End | Compacted

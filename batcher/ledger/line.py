@@ -109,14 +109,12 @@ def read_line(raw: bytes) -> Line | None:
     """
     try:
         return _line(raw)
-    except msgspec.ValidationError as error:
-        damage: Exception = error
-        is_known = _is_known(raw)
+    except msgspec.ValidationError:
+        if _is_known(raw):
+            raise
+        return None
     except (UnicodeDecodeError, RecursionError) as error:
-        damage, is_known = msgspec.DecodeError(str(error)), True
-    if is_known:
-        raise damage
-    return None
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def _is_known(raw: bytes) -> bool:

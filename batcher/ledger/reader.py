@@ -1,18 +1,19 @@
 """Reads a ledger, whatever state a crash left it in.
 
-A torn last line is passed over; a damaged line elsewhere is counted by number and
-kept in the file. The ledger may be read while it is written.
+A torn last line of `ledger.jsonl` is passed over; a damaged line elsewhere is counted
+by its place and kept. The ledger may be read while it is written.
 """
 
 from __future__ import annotations
 
 import contextlib
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from batcher.errors import StoreError
 from batcher.ledger.line import read_line
+from batcher.ledger.merge import files
 from batcher.ledger.standing import Standings
 
 if TYPE_CHECKING:
@@ -20,11 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batcher.ledger.line import Line
+    from batcher.ledger.merge import File
     from batcher.ledger.standing import Holds
-
-FILE_NAME = "ledger.jsonl"
-
-_BUFFER = 1 << 20
+    from batcher.stores.directory import Directory
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,41 +31,73 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         standings: Where each request stands.
-        damaged: 1-based numbers of lines that cannot be read.
-        is_torn: The last line is not whole, as a crash leaves it.
-        size: Bytes of whole lines, a missing last newline counted.
+        damaged: Lines that cannot be read, as `file:line`, counted from 1.
+        is_torn: The last line of `ledger.jsonl` is not whole, as a crash leaves it.
+        size: Bytes of its whole lines, a missing last newline counted.
+        writers: Who wrote segments, the last one last.
     """
 
     standings: Standings
-    damaged: tuple[int, ...] = ()
+    damaged: tuple[str, ...] = ()
     is_torn: bool = False
     size: int = 0
+    writers: tuple[str, ...] = ()
 
 
-def read_ledger(folder: Path, *, holds: Holds | None = None) -> Reading:
+def read_ledger(
+    place: Path | str | Directory, *, holds: Holds | None = None
+) -> Reading:
     """Read a run directory's ledger; an absent one is an empty one.
 
     Args:
-        folder: The run directory.
+        place: The run directory.
         holds: Checks each kept image; without it none is checked.
 
     Raises:
-        StoreError: The file cannot be read.
+        StoreError: A file cannot be read.
     """
     standings = Standings(holds)
-    damaged: list[int] = []
+    damaged: list[str] = []
+    writers: dict[str, None] = {}
+    size, is_torn = 0, False
+    for file in files(place):
+        if file.writer:
+            writers[file.writer] = None
+            _fold(standings, file, damaged)
+        else:
+            size, is_torn = _fold_open(standings, file, damaged)
+    return Reading(
+        standings=standings,
+        damaged=tuple(damaged),
+        is_torn=is_torn,
+        size=size,
+        writers=tuple(writers),
+    )
+
+
+def _fold(standings: Standings, file: File, damaged: list[str]) -> None:
+    """Fold a file that nothing is appended to."""
+    for number, raw in enumerate(file.lines, file.start):
+        try:
+            standings.take(raw)
+        except msgspec.DecodeError:
+            damaged.append(f"{file.name}:{number}")
+
+
+def _fold_open(
+    standings: Standings, file: File, damaged: list[str]
+) -> tuple[int, bool]:
+    """Fold a file whose last line a crash may have torn; give its size, and whether."""
     size = 0
-    for number, raw in raw_lines(folder):
+    for number, raw in enumerate(file.lines, file.start):
         if not is_whole(raw):
-            return Reading(
-                standings=standings, damaged=tuple(damaged), is_torn=True, size=size
-            )
+            return size, True
         size += len(raw) + (not raw.endswith(b"\n"))
         try:
             standings.take(raw)
         except msgspec.DecodeError:
-            damaged.append(number)
-    return Reading(standings=standings, damaged=tuple(damaged), size=size)
+            damaged.append(f"{file.name}:{number}")
+    return size, False
 
 
 def is_whole(raw: bytes) -> bool:
@@ -79,45 +110,38 @@ def is_whole(raw: bytes) -> bool:
         return False
 
 
-def names_of(folder: Path, ids: frozenset[str]) -> dict[str, str]:
+def names_of(place: Path | str | Directory, ids: frozenset[str]) -> dict[str, str]:
     """Find the names under which some ids were recorded, by id."""
     return {
         line.id: line.name
-        for line in _results(folder)
+        for line in _results(place)
         if line.id in ids and line.id is not None and line.name is not None
     }
 
 
-def kept_paths(folder: Path) -> frozenset[str]:
+def kept_paths(place: Path | str | Directory) -> frozenset[str]:
     """List every path that some result line names."""
     return frozenset(
         image.path
-        for line in _results(folder)
+        for line in _results(place)
         if isinstance(line.images, tuple)
         for image in line.images
     )
 
 
-def _results(folder: Path) -> Iterator[Line]:
+def _results(place: Path | str | Directory) -> Iterator[Line]:
     """Walk the results that can be read."""
-    for _, raw in raw_lines(folder):
+    for _, raw in raw_lines(place):
         with contextlib.suppress(msgspec.DecodeError):
             line = read_line(raw)
             if line is not None and line.event == "result":
                 yield line
 
 
-def raw_lines(folder: Path) -> Iterator[tuple[int, bytes]]:
+def raw_lines(place: Path | str | Directory) -> Iterator[tuple[int, bytes]]:
     """Walk a ledger's lines and their 1-based numbers; an absent one has none.
 
     Raises:
-        StoreError: The file cannot be read.
+        StoreError: A file cannot be read.
     """
-    path = folder / FILE_NAME
-    try:
-        with path.open("rb", buffering=_BUFFER) as stream:
-            yield from enumerate(stream, 1)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    yield from enumerate(chain.from_iterable(file.lines for file in files(place)), 1)

@@ -15,7 +15,9 @@ from filelock import FileLock, Timeout
 
 from batcher.errors import StoreError, UsageError
 from batcher.ledger.event import Event, encode
-from batcher.ledger.reader import FILE_NAME, is_whole
+from batcher.ledger.merge import FILE_NAME, has_segments
+from batcher.ledger.reader import is_whole
+from batcher.stores import LocalDirectory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +38,7 @@ class LedgerWriter:
         expected_size: Bytes that were read; more mean that another run was faster.
 
     Raises:
-        StoreError: The file cannot be opened or repaired.
+        StoreError: The file cannot be opened or repaired, or there are segments.
     """
 
     def __init__(
@@ -44,6 +46,9 @@ class LedgerWriter:
     ) -> None:
         self._path = folder / FILE_NAME
         self.standings = standings
+        if has_segments(LocalDirectory(folder)):
+            words = "goes on in segments, which are read after it; compact it first"
+            raise StoreError(f"{str(self._path)!r} {words}")
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
         with ExitStack() as opened:
             try:
@@ -68,6 +73,9 @@ class LedgerWriter:
             raise StoreError(self._words("write", error)) from error
         self._size += len(line)
         self.standings.take(line)
+
+    async def safe(self) -> None:
+        """Do nothing: a line is the system's, and safe, once `append` has returned."""
 
     def sync(self) -> None:
         """Bring what was appended to the disk; blocks, so call it in a thread."""

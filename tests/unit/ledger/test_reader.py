@@ -70,8 +70,8 @@ def test_damaged_lines_are_numbered_and_change_nothing(
     tmp_path: Path, lines: list[bytes], tail: bytes
 ) -> None:
     reading = read_ledger(write(tmp_path, *lines, tail))
-    numbers = tuple(n for n, line in enumerate(lines, 1) if line in DAMAGED)
-    assert reading.damaged == numbers
+    damaged = (n for n, line in enumerate(lines, 1) if line in DAMAGED)
+    assert reading.damaged == tuple(f"{FILE_NAME}:{n}" for n in damaged)
     assert reading.is_torn == bool(tail)
     assert reading.size == sum(map(len, lines))
     sound = [line for line in lines if line not in DAMAGED]
