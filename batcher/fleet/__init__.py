@@ -1,0 +1,32 @@
+"""What several workers share: shards, money, pace and orders, over one directory.
+
+The directory's `create`, of which one of many is told true, is the only thing that
+excludes; its files' times are the only clock that all share.
+"""
+
+from batcher.fleet.allowance import Allowance
+from batcher.fleet.lease import TTL, Holder, Lease
+from batcher.fleet.member import Listener, Member
+from batcher.fleet.order import ENDED, Order, send
+from batcher.fleet.purse import Note, Purse, Terms
+from batcher.fleet.round import Round
+from batcher.fleet.shard import shard_from
+from batcher.fleet.share import Quota
+
+__all__ = [
+    "ENDED",
+    "TTL",
+    "Allowance",
+    "Holder",
+    "Lease",
+    "Listener",
+    "Member",
+    "Note",
+    "Order",
+    "Purse",
+    "Quota",
+    "Round",
+    "Terms",
+    "send",
+    "shard_from",
+]

@@ -1,0 +1,302 @@
+"""One worker's hold on one shard.
+
+Why two workers never send for one shard. Let `T` be the time to live (60 s).
+
+- A holder counts a heartbeat from the *start* of its write, on its own clock, and holds
+  for `T/2` after the start of the last one that was whole by then: written, listed, no
+  higher epoch seen. A write that takes 40 s is over too late to count. A hold that has
+  lapsed once is lost for ever, whatever is written after.
+- A taker makes the next epoch only when the last write is `T` old, by the keeper's
+  clock alone: the time of a file that the taker has just written, minus theirs. The
+  keeper may count in whole seconds, which shortens the true age by 1 s at most. The
+  listing may be late; what it shows is then younger than told, never older.
+- The last good write was kept no earlier than it was started. So when the taker may
+  act, `T - 1 s` have passed since that start, and the hold has been over for
+  `T/2 - 1 s`: 29 s for clocks that run apart and for a POST that was just leaving.
+- Of several takers, the one whose `create` of the next epoch is told true has it.
+
+Both clocks must count sleep: a laptop that was closed for an hour has lost its lease.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from batcher.errors import StoreError, UsageError
+from batcher.fleet.purse import Note
+from batcher.fleet.roster import FOLDER, Roster, beacon_name, label_of
+from batcher.fleet.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batcher.stores.directory import Directory, Entry
+
+__all__ = ["TTL", "Holder", "Lease", "awake"]
+
+TTL = 60.0
+"""Seconds after which a holder that does not write is taken for dead."""
+
+
+_SLEEPLESS = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+
+
+def awake() -> float:
+    """Give seconds of a clock that goes on while the machine sleeps.
+
+    On Linux `CLOCK_MONOTONIC` stands still in a suspended machine, and a holder that
+    wakes up would think that its heartbeat was a moment ago; `CLOCK_BOOTTIME` goes on
+    (clock_gettime(2)). On macOS `CLOCK_MONOTONIC` goes on (clock_gettime(3)), and on
+    Windows, which has neither, the performance counter does.
+    """
+    if _SLEEPLESS is None:  # pragma: no cover - Windows
+        return time.perf_counter()
+    return time.clock_gettime(_SLEEPLESS)
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """Who holds a shard, for people, and what it has of the fleet's money.
+
+    Attributes:
+        host: Machine's name.
+        pid: Process on it.
+        since: When it began.
+        note: What whoever holds the shard next has to know.
+    """
+
+    host: str = msgspec.field(default_factory=socket.gethostname)
+    pid: int = msgspec.field(default_factory=os.getpid)
+    since: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+    note: Note = Note()
+
+
+class Lease:
+    """A shard that one worker holds.
+
+    `acquire`, `heartbeat` and `release` block and are called by one thread at a time;
+    `is_held` may be asked at any moment by any other.
+
+    Attributes:
+        directory: Where it is written down.
+        shard: Part and parts, as in a `Selection`.
+        label: The shard, `0003-of-0016`.
+        epoch: Which of the shard's holders this is, counted from 1.
+        session: What it is a member of while it holds.
+        lost: Why it holds no longer.
+        inherited: What the last holder has left.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        shard: tuple[int, int],
+        *,
+        ttl: float = TTL,
+        clock: Callable[[], float] = awake,
+        holder: Holder | None = None,
+    ) -> None:
+        self.label = label_of(shard)
+        self.epoch = 0
+        self.session = Session(directory, ttl=ttl, clock=clock)
+        self.lost: str | None = "it was never held"
+        self.inherited = Note()
+        self.ttl = ttl
+        self.shard = shard
+        self.directory = directory
+        self._clock = clock
+        self._holder = holder or Holder()
+        self._good = 0.0
+
+    def acquire(self) -> Roster:
+        """Take the shard.
+
+        Returns:
+            Who is at work.
+
+        Raises:
+            UsageError: Somebody else holds it, or a shard of another number of shards,
+                or the directory gives one name to two.
+            StoreError: The directory cannot be read or written.
+        """
+        start = self._clock()
+        self.epoch = self._vacant_epoch() + 1
+        name = self._epoch_name(self.epoch)
+        if not self.directory.create(name, self._encoded(self.inherited)):
+            raise UsageError(self._taken(name, self.epoch))
+        roster = self._sign_of_life(self.inherited)
+        try:
+            self._check_parts(roster)
+        except UsageError:
+            self._give_back(self.inherited)
+            raise
+        self.session.attend(roster, self.label)
+        if self.epoch > 1:
+            self.directory.remove([beacon_name(self.label, self.epoch - 1)])
+        if self._clock() >= start + self.ttl / 2:
+            raise StoreError(f"{str(self.directory)!r} answers too slowly to be shared")
+        self._good, self.lost = start, None
+        return roster
+
+    def is_held(self) -> bool:
+        """Tell whether one more request may leave; asked just before each POST.
+
+        Between this answer and the kernel's taking the bytes nothing may be awaited.
+        """
+        return self.lost is None and self._clock() < self._good + self.ttl / 2
+
+    def heartbeat(self, note: Note) -> Roster | None:
+        """Say that the holder lives, and look who else does.
+
+        Args:
+            note: What the next holder has to know.
+
+        Returns:
+            Who is at work; None when the shard is lost, see `lost`.
+
+        Raises:
+            StoreError: It failed; to be tried again as long as `is_held`.
+        """
+        start = self._clock()
+        if self.lost is None and not self.is_held():
+            self.lose("no sign of life for too long")
+        if self.lost is not None:
+            return None
+        roster = self._sign_of_life(note)
+        beacon = roster.beacons.get(self.label)
+        if beacon is None or beacon.epoch != self.epoch:
+            self.lose("another worker has taken the shard over")
+        elif not self.session.attend(roster, self.label):
+            self.lose("the fleet has begun anew without this worker")
+        else:
+            self._keep(start)
+        return None if self.lost else roster
+
+    def release(self, note: Note) -> None:
+        """End the hold, so that the next worker need not wait; nothing is in flight.
+
+        Raises:
+            StoreError: It failed; the hold then ends by itself.
+        """
+        is_mine = self.lost is None
+        self.lose("it was given back")
+        if is_mine:
+            self._give_back(note)
+        else:
+            self.directory.remove([beacon_name(self.label, self.epoch)])
+
+    def lose(self, reason: str) -> None:
+        """Hold no longer; the first reason stays."""
+        self.lost = self.lost or reason
+
+    def _give_back(self, note: Note) -> None:
+        name = f"{self._epoch_name(self.epoch)}.released"
+        self.directory.create(name, self._encoded(note))
+        self.directory.remove([beacon_name(self.label, self.epoch)])
+
+    def _keep(self, start: float) -> None:
+        """Count a heartbeat from its start, unless the hold ran out meanwhile."""
+        if self._clock() < self._good + self.ttl / 2:
+            self._good = start
+        else:
+            self.lose("no sign of life for too long")
+
+    def _vacant_epoch(self) -> int:
+        """Give the last epoch of the shard, one that is over."""
+        now = self._time()
+        epochs: dict[int, Entry] = {}
+        released: set[int] = set()
+        for entry in self.directory.entries(f"shards/{self.label}/epoch-"):
+            number, _, rest = entry.name.rpartition("epoch-")[2].partition(".")
+            if number.isdecimal() and not rest:
+                epochs[int(number)] = entry
+            elif number.isdecimal() and rest == "released":
+                released.add(int(number))
+        if not epochs:
+            return 0
+        last = max(epochs)
+        beacon = beacon_name(self.label, last)
+        if last in released:
+            beacon = f"{self._epoch_name(last)}.released"
+        seen = self.directory.entry(beacon) or epochs[last]
+        seen_at = max(seen.modified, epochs[last].modified)
+        if last not in released and (now - seen_at).total_seconds() < self.ttl:
+            raise UsageError(self._taken(beacon, last, now=now, seen=seen_at))
+        self.inherited = _decoded(self.directory.read(beacon)).note
+        return last
+
+    def _time(self) -> datetime:
+        """Ask the keeper's clock, and whether it gives a name to one alone."""
+        name = f"shards/probe-{secrets.token_hex(8)}"
+        place = str(self.directory)
+        try:
+            if not self.directory.create(name, b"?"):
+                raise UsageError(f"{place!r} says that a new name is taken")
+            if self.directory.create(name, b"!"):
+                message = "gives one name to two writers, so workers cannot share it"
+                raise UsageError(f"{place!r} {message}")
+            probe = self.directory.entry(name)
+        finally:
+            self.directory.remove([name])
+        if probe is None:
+            raise UsageError(f"{place!r} does not show what was just written to it")
+        return probe.modified
+
+    def _sign_of_life(self, note: Note) -> Roster:
+        """Write that the holder lives, and list who else does."""
+        name = beacon_name(self.label, self.epoch)
+        self.directory.write(name, self._encoded(note))
+        entries = list(self.directory.entries(FOLDER))
+        now = next((each.modified for each in entries if each.name == name), None)
+        if now is None:
+            raise StoreError(f"{name!r} was written and is not listed")
+        return Roster.read(entries, now=now)
+
+    def _check_parts(self, roster: Roster) -> None:
+        parts = self.label.rpartition("-")[2]
+        for label in roster.live(self.ttl):
+            if label.rpartition("-")[2] != parts:
+                raise UsageError(
+                    f"shard {label} is being worked on; shards of different numbers "
+                    "overlap, so use the same number, or wait until it has ended"
+                )
+
+    def _taken(
+        self,
+        name: str,
+        epoch: int,
+        *,
+        now: datetime | None = None,
+        seen: datetime | None = None,
+    ) -> str:
+        """Say who holds the shard."""
+        data = self.directory.read(name)
+        data = data or self.directory.read(self._epoch_name(epoch))
+        holder = _decoded(data)
+        age = (now - seen).total_seconds() if now and seen else 0.0
+        return (
+            f"shard {self.label} is held by process {holder.pid} on {holder.host!r} "
+            f"since {holder.since:%Y-%m-%dT%H:%M:%SZ}, last seen {age:.0f} s ago; "
+            f"it may be taken over {self.ttl:.0f} s after its last sign of life"
+        )
+
+    def _epoch_name(self, epoch: int) -> str:
+        return f"shards/{self.label}/epoch-{epoch:06}"
+
+    def _encoded(self, note: Note) -> bytes:
+        return msgspec.json.encode(msgspec.structs.replace(self._holder, note=note))
+
+
+def _decoded(data: bytes | None) -> Holder:
+    """Read a holder's file; one that cannot be read names nobody."""
+    try:
+        return msgspec.json.decode(data or b"", type=Holder)
+    except msgspec.DecodeError:
+        epoch = datetime.fromtimestamp(0, UTC)
+        return Holder(host="unknown", pid=0, since=epoch)
