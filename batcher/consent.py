@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 def check_consent(job: Job) -> None:
     """Check all that a run needs a person's word for; raises `UsageError`."""
+    job.excerpt.check_size()
     for check in (_check_engine, _check_rehearsal, _check_changes, _check_budget):
         check(job)
 

@@ -23,6 +23,7 @@ from batcher.config import (
     read_config,
 )
 from batcher.errors import ManifestError, StoreError, UsageError
+from batcher.excerpt import MOST_WALKED, Excerpt
 from batcher.ledger import (
     FILE_NAME,
     ImageLine,
@@ -33,9 +34,9 @@ from batcher.ledger import (
 )
 from batcher.ledger.event import ErrorRecord, Retry, encode, now
 from batcher.manifest import Expansion, Manifest, Problems, read_manifest
-from batcher.manifest.duplicate import Repetitions
-from batcher.manifest.output import collision_key
+from batcher.manifest.duplicate import Repetitions, name_clashes
 from batcher.manifest.source import FORMATS, STDIN
+from batcher.marks import read_where
 from batcher.models import ErrorClass, Problem
 from batcher.options import Options, check_options
 from batcher.plan import (
@@ -49,7 +50,6 @@ from batcher.plan import (
 from batcher.record import request_fields
 from batcher.selection import Selection, parse_sample, parse_shard
 from batcher.settings import Settings, checked_setting, merge_settings, settings_from
-from batcher.where import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,6 +60,11 @@ if TYPE_CHECKING:
 class Job:
     """A run that is ready to start.
 
+    Args:
+        options: What was asked.
+        environment: The environment's variables.
+        most_walked: How many requests may be walked, see `excerpt`.
+
     Attributes:
         options: What was asked.
         folder: The run directory; it may not exist yet.
@@ -68,18 +73,25 @@ class Job:
         expansion: The manifest's requests.
         reading: The ledger as it stands.
         choice: Which ended requests are sent again.
-        plan: What the run will do.
+        plan: What the run will do, an estimate where `excerpt.refusal` says so.
+        excerpt: What of the manifests' requests is looked at.
         count: The requests asked for, by where they stand.
         remarks: What deserves a look, with its place.
     """
 
-    def __init__(self, options: Options, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        options: Options,
+        environment: Mapping[str, str],
+        *,
+        most_walked: int = MOST_WALKED,
+    ) -> None:
         self.options = options
         self.environment = environment
         check_options(options)
-        self._where = parse(options.where) if options.where is not None else None
+        self._where = read_where(options.where, options.marks)
         self._is_chosen: dict[int, bool] = {}
-        manifests = _read_manifests(options)
+        manifests = _read_manifests(options, most_walked)
         self.remarks = [remark for m in manifests for _, remark in m.remarks]
         config = read_config(environment)
         self.endpoint = _endpoint(config, options, manifests, environment)
@@ -87,25 +99,38 @@ class Job:
         self.settings = _settings(self.endpoint, options, manifests, environment)
         self.folder = Path(options.out or f"runs/{manifests[0].name}")
         model = self.endpoint.model if self.endpoint else DEFAULT_MODEL
-        self.expansion = Expansion(
+        whole = Expansion(
             manifests,
             model=model,
             overrides=options.fields,
             each=self.settings.duplicates == "each",
         )
+        self.excerpt = Excerpt(whole, _selection(options), most=most_walked)
+        if self._where is not None:
+            self.excerpt.check_size()
+        self.expansion = self.excerpt.expansion
+        self.remarks += self.excerpt.remarks
         self.choice = Choice.of(
             options.retry,
             retry_unknown=self.settings.on_unknown == "retry",
             buy_lost_urls=self.settings.on_lost_url == "buy",
         )
         self.reading = self._read_ledger()
-        self._selection = _selection(options)
+        self._selection = self.excerpt.selection
         self._in_shard = 0
         self._repetitions = Repetitions()
         self.plan = self._make_plan()
 
     def requests(self) -> Iterator[Request]:
-        """Walk what is asked for in this run, each request once."""
+        """Walk what is asked for in this run, each request once.
+
+        Raises:
+            UsageError: It is too much to be walked.
+        """
+        self.excerpt.check_size()
+        return self._asked()
+
+    def _asked(self) -> Iterator[Request]:
         asked = filter(self._is_asked, self._unique())
         return self._selection.choose(asked, self._in_shard)
 
@@ -147,17 +172,16 @@ class Job:
             return False
 
     def _make_plan(self) -> Plan:
-        standings = self.reading.standings
-        prices = self.endpoint.prices if self.endpoint else ()
-        survey = Survey(standings, self.choice, prices)
+        survey = self._survey()
         problems = Problems()
         for request in self._surveyed(survey, problems):
             if self.options.force:
                 self._put_back(request.id)
             survey.choose(request)
         if survey.clashes:
-            self._name_clashes(survey.clashes, problems)
-        if survey.is_empty and not problems.total:
+            again = self.expansion.checked(Problems())
+            name_clashes(again, survey.clashes, problems)
+        if survey.is_empty and self.excerpt.is_whole and not problems.total:
             file = self.expansion.manifests[0].path
             problems.add(file, None, None, "asks for nothing: it has no rows")
         if problems.total:
@@ -166,15 +190,22 @@ class Job:
         self.count = survey.count
         orphans = survey.orphans()
         self._check_owner(orphans)
-        changed, orphaned = self._compare(orphans) if orphans else (0, 0)
+        changed, orphaned = 0, 0
+        if orphans and self.excerpt.is_whole:
+            changed, orphaned = self._compare(orphans)
         plan = survey.finish(changed=changed, orphaned=orphaned)
-        if self.options.where is not None and plan.total == 0:
+        plan = self.excerpt.estimate(plan, self._survey)
+        if self._where is not None and plan.total == 0:
             words = "selects none of the requests; look at its fields and values"
             remark = Problem(file="--where", line=None, field=None, message=words)
             self.remarks.append(remark)
         remarks = Counter(c for m in self.expansion.manifests for c, _ in m.remarks)
         warnings = dict(sorted((remarks + Counter(plan.warnings)).items()))
         return msgspec.structs.replace(plan, warnings=warnings)
+
+    def _survey(self) -> Survey:
+        prices = self.endpoint.prices if self.endpoint else ()
+        return Survey(self.reading.standings, self.choice, prices)
 
     def _compare(self, orphans: frozenset[str]) -> tuple[int, int]:
         """Count the requests that replace bought ones, and the bought ones left over.
@@ -194,25 +225,25 @@ class Job:
 
     def _surveyed(self, survey: Survey, problems: Problems) -> Iterator[Request]:
         """Check every request of the manifest, and give those that are selected."""
+        unique = self._added(survey, problems)
         if self._selection.is_sampled:
-            for request in self.expansion.checked(problems):
-                is_in = self._selection.has_shard(request) and self._is_asked(request)
-                self._in_shard += self._add(survey, request) and is_in
+            in_shard = filter(self._selection.has_shard, unique)
+            self._in_shard = sum(map(self._is_asked, in_shard))
             if not problems.total:
-                yield from self.requests()
+                yield from self._asked()
             return
-        every = self.expansion.checked(problems)
-        unique = (request for request in every if self._add(survey, request))
         asked = unique if self._where is None else filter(self._is_asked, unique)
         yield from self._selection.choose(asked, 0)
         for _ in unique:
             pass
 
-    def _add(self, survey: Survey, request: Request) -> bool:
-        is_new = survey.add(request)
-        if not is_new:
-            self._repetitions.add(request)
-        return is_new
+    def _added(self, survey: Survey, problems: Problems) -> Iterator[Request]:
+        """Count every request of the manifest, and give each once."""
+        for request in self.expansion.checked(problems):
+            if survey.add(request):
+                yield request
+            else:
+                self._repetitions.add(request)
 
     def _put_back(self, id_: str) -> None:
         """Let a kept request stand as pending, in this process alone.
@@ -234,30 +265,6 @@ class Job:
             delay=0.0,
         )
         standings.take(encode(line))
-
-    def _name_clashes(self, clashes: set[str], problems: Problems) -> None:
-        """Walk the manifest again to say which requests share an output path."""
-        first: dict[str, Request] = {}
-        for request in self._unique_checked():
-            key = collision_key(request.output)
-            if key not in clashes:
-                continue
-            if key not in first:
-                first[key] = request
-                continue
-            file, _, line = request.origin.rpartition(":")
-            message = (
-                f"{request.output!r} is also the file of {first[key].origin}"
-                f" ({first[key].output!r}); give each a name or output of its own"
-            )
-            problems.add(file, int(line), "output", message)
-
-    def _unique_checked(self) -> Iterator[Request]:
-        seen: set[str] = set()
-        for request in self.expansion.checked(Problems()):
-            if request.id not in seen:
-                seen.add(request.id)
-                yield request
 
     def _check_owner(self, orphans: frozenset[str]) -> None:
         """Refuse a folder whose ledger is another manifest's, or another program's."""
@@ -295,7 +302,7 @@ def _check_format(options: Options) -> None:
         raise UsageError(f"--format: expected one of {known}, got {options.format!r}")
 
 
-def _read_manifests(options: Options) -> list[Manifest]:
+def _read_manifests(options: Options, most_walked: int) -> list[Manifest]:
     """Read the manifests; where one is wrong, check all that can be checked (P9)."""
     _check_format(options)
     problems = Problems()
@@ -306,8 +313,9 @@ def _read_manifests(options: Options) -> list[Manifest]:
     for manifest in known:
         _check_settings(manifest, problems)
     if problems.total:
-        expansion = Expansion(known, model=DEFAULT_MODEL, overrides={})
-        for _ in expansion.checked(problems):
+        whole = Expansion(known, model=DEFAULT_MODEL, overrides={})
+        excerpt = Excerpt(whole, Selection(), most=most_walked)
+        for _ in excerpt.expansion.checked(problems):
             pass
         raise ManifestError(problems.all())
     return known

@@ -25,6 +25,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         settings: What beats the manifest's and the endpoint's settings.
         retry: Which ended requests to send again, words of `--retry`.
         where: Only requests that an expression selects, see `batcher.where`.
+        marks: A file of marks that `where` reads, see `batcher.marks`.
         force: Make anew what `where` selects although it is kept, each time.
         first: Only so many requests from the start.
         sample: Only so many, or a percentage of them, drawn by `seed`.
@@ -43,6 +44,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     settings: Mapping[str, object] = {}
     retry: tuple[str, ...] = ()
     where: str | None = None
+    marks: str | None = None
     force: bool = False
     first: int | None = None
     sample: str | None = None

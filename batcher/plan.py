@@ -123,6 +123,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a run will do (DESIGN §3, `plan --json`).
 
+    Of requests too many to be walked, `total` is counted and the rest is an estimate
+    from some of them; `sampled` is then among the warnings (see `batcher.estimate`).
+
     Attributes:
         total: Requests asked for; the numbers from `new` to `changed` sum to it.
         new: Never sent, or known not to have been made.
@@ -233,7 +236,11 @@ class Survey:
             self._warnings["duplicate"] += 1
             return False
         self._seen.add(key)
-        self._claim_output(request)
+        output = collision_key(request.output)
+        place = key_of(output)
+        if place in self._outputs:
+            self.clashes.add(output)
+        self._outputs.add(place)
         return True
 
     def choose(self, request: Request) -> None:
@@ -326,13 +333,6 @@ class Survey:
         if key not in self._groups and len(self._groups) >= MOST_GROUPS:
             key = ("others", None, None)
         return self._groups.setdefault(key, _Sum())
-
-    def _claim_output(self, request: Request) -> None:
-        key = collision_key(request.output)
-        place = key_of(key)
-        if place in self._outputs:
-            self.clashes.add(key)
-        self._outputs.add(place)
 
 
 class _Sum:

@@ -290,14 +290,15 @@ def _input_micros(request: Request) -> tuple[int, int, int]:
     prompt = request.body.get("prompt")
     text = prompt if isinstance(prompt, str) else ""
     length = len(text)
+    low = length // 4 * _TEXT_IN
     if not text.isascii():
         length = len(text.encode(errors="surrogatepass"))
-    references = len(request.references) * _IMAGE_IN
-    return (
-        len(text) // 4 * _TEXT_IN,
-        -(-length // 3) * _TEXT_IN + references * _REFERENCE_TOKENS,
-        length * _TEXT_IN + references * _WORST_REFERENCE_TOKENS,
-    )
+    expected, worst = -(-length // 3) * _TEXT_IN, length * _TEXT_IN
+    if request.references:
+        references = len(request.references) * _IMAGE_IN
+        expected += references * _REFERENCE_TOKENS
+        worst += references * _WORST_REFERENCE_TOKENS
+    return low, expected, worst
 
 
 def _used_input_micros(usage: object, request: Request) -> int:

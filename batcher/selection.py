@@ -2,12 +2,17 @@
 
 Pure, and the same on every machine: a shard is told by a request's id, so it stays the
 same while the manifest grows; a sample is drawn by its seed.
+
+Of requests too many to be walked, indices are selected in their place, see
+`batcher.estimate`. A shard is then every N-th index, which stays the same while the
+manifest grows at its end, and only there.
 """
 
 from __future__ import annotations
 
 import random
 import re
+from array import array
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -16,7 +21,7 @@ import msgspec
 from batcher.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from batcher.models import Request
 
@@ -64,15 +69,35 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         part, parts = self.shard
         return int(request.id[:15], 16) % parts == part % parts
 
+    def wanted(self, total: int) -> int:
+        """Say how many of so many a sample draws; all when none is asked for."""
+        wanted = total if self.sample is None else self.sample
+        if self.percent is not None:
+            wanted = round(total * self.percent / 100)
+        return min(total, wanted)
+
+    def pool(self, total: int) -> range:
+        """Give the indices of which a sample is drawn, of so many requests in all."""
+        step = self.shard[1] if self.shard is not None else 1
+        start = self.shard[0] % step if self.shard is not None else 0
+        pool = range(start, total, step)
+        return pool if self.is_sampled else pool[: self.first]
+
+    def indices(self, total: int) -> Sequence[int]:
+        """Select among so many requests by index, rising; holds what it draws."""
+        pool = self.pool(total)
+        if not self.is_sampled:
+            return pool
+        source = random.Random(self.seed)  # noqa: S311 - a drawing, not a secret
+        places = sorted(source.sample(range(len(pool)), self.wanted(len(pool))))
+        return array("q", [pool[place] for place in places[: self.first]])
+
     def _drawn(self, requests: Iterable[Request], total: int) -> Iterator[Request]:
         """Draw so that every subset of its size is as likely, and hold none of it.
 
         Source: D. E. Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S.
         """
-        wanted = self.sample
-        if self.percent is not None:
-            wanted = round(total * self.percent / 100)
-        wanted = min(total, wanted or 0)
+        wanted = self.wanted(total)
         source = random.Random(self.seed)  # noqa: S311 - a drawing, not a secret
         for left, request in zip(range(total, 0, -1), requests, strict=False):
             if source.random() * left < wanted:

@@ -1,4 +1,4 @@
-"""Rows that ask for the same as an earlier one: named, or told apart.
+"""Rows that ask for the same as an earlier one, or its file: named, or told apart.
 
 What is the same is the request's content, so its id is, too; a row's name is not part
 of it. Holds numbers, not rows: a manifest may repeat itself a million times.
@@ -15,8 +15,9 @@ from batcher.manifest.recipe import request_id
 from batcher.models import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
+    from batcher.manifest.document import Problems
     from batcher.models import Request
 
 MOST_NAMED = 5
@@ -64,6 +65,33 @@ def _told(request: Request, origin: str) -> Problem:
     same = "another of this entry" if origin == request.origin else origin
     message = f"asks for the same as {same}; bought once, --duplicates each buys each"
     return Problem(file=file, line=int(line), field=None, message=message)
+
+
+def name_clashes(
+    requests: Iterable[Request], clashes: Collection[str], problems: Problems
+) -> None:
+    """Say which requests share an output path.
+
+    Args:
+        requests: The manifest's requests anew.
+        clashes: The paths that are shared, folded.
+        problems: Where it is said.
+    """
+    seen: set[int] = set()
+    first: dict[str, Request] = {}
+    for request in requests:
+        if hash(request.id) in seen:
+            continue
+        seen.add(hash(request.id))
+        key = collision_key(request.output)
+        if key not in clashes or first.setdefault(key, request) is request:
+            continue
+        file, _, line = request.origin.rpartition(":")
+        message = (
+            f"{request.output!r} is also the file of {first[key].origin}"
+            f" ({first[key].output!r}); give each a name or output of its own"
+        )
+        problems.add(file, int(line), "output", message)
 
 
 class Numbering:

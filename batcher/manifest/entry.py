@@ -1,6 +1,6 @@
 """One entry of `requests`: its fields, its combinations, its samples.
 
-Compiles an entry once, then yields its requests lazily. Mistakes go to `Problems`:
+Reads an entry once, then makes its requests lazily. Mistakes go to `Problems`:
 what is wrong with the entry itself once, and what some rows and combinations make of
 it too, so that all are known after one look.
 """
@@ -9,22 +9,24 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from batcher.manifest.axes import has_matrix, inside, names, read_matrix
 from batcher.manifest.document import Node, Problems
 from batcher.manifest.field import FIELDS, shown, suggestion
 from batcher.manifest.pattern import RecipeError, compile_pattern
+from batcher.manifest.places import Places
 from batcher.manifest.recipe import Recipe
 from batcher.manifest.rows import RowsError, Table
 from batcher.manifest.template import NO_NAME, is_name, is_template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from batcher.manifest.matrix import Combination
     from batcher.manifest.pattern import Pattern, Report
+    from batcher.manifest.places import Place, Rows
     from batcher.manifest.recipe import Shared
     from batcher.models import Request
 
@@ -44,28 +46,15 @@ _OWN_NAMES = {"name": ("sample",), "output": ("name", "sample", "id", *FIELDS)}
 """Names that a template has besides the variables."""
 
 
-class Place(NamedTuple):
-    """Where a request comes from.
-
-    Attributes:
-        origin: File and line of the entry or row.
-        variables: The combination, kept with the request.
-        sample: Number of this sample, from 1.
-    """
-
-    origin: str
-    variables: Mapping[str, object]
-    sample: int
-
-
 class Entry:
-    """The requests of one entry.
+    """The requests of one entry; an `expansion.Part`.
 
     Args:
         keys: The entry's keys, over those of `defaults`.
         line: Where the entry begins.
         file: The manifest's name, for messages.
         shared: What the manifest's entries have in common.
+        problems: Where mistakes go, now and when requests are made.
     """
 
     def __init__(
@@ -75,6 +64,7 @@ class Entry:
         *,
         file: str,
         shared: Shared,
+        problems: Problems,
     ) -> None:
         self._keys = keys
         self._line = line
@@ -83,32 +73,48 @@ class Entry:
         self._folder: Path = shared.references.folder
         self._variables = shared.variables
         self._is_right = True
-        self._problems = Problems()
-
-    def requests(self, problems: Problems) -> Iterator[Request]:
-        """Make the entry's requests, in order; mistakes go to `problems`."""
         self._problems = problems
-        self._is_right = True
         self._check_keys()
         matrix = read_matrix(self._keys, self._folder, self._report)
-        table = self._table()
-        samples = self._samples()
-        own = self._own_variables()
-        recipe = self._recipe(table, own)
-        combinations: Iterable[Combination] = ({},)
+        self._table = self._read_table()
+        self._samples = self._read_samples()
+        self._own = self._own_variables()
+        combinations: Sequence[Combination] = ({},)
         if has_matrix(self._keys):
             combinations = matrix or ()
-        places = self._places(own, table, combinations, samples)
+        self._places = Places(self._own, self._rows, combinations, self._samples)
+
+    def most(self) -> int:
+        """See `expansion.Part`."""
+        return self._places.of_each_row * (
+            self._table.most_rows() if self._table else 1
+        )
+
+    def total(self) -> int:
+        """See `expansion.Part`."""
+        rows = self._table.count_rows() if self._table else 1
+        return self._places.of_each_row * rows
+
+    def walk(self) -> Iterator[Request]:
+        """See `expansion.Part`."""
+        return self._made(self._places)
+
+    def at(self, indices: Iterable[int]) -> Iterator[Request]:
+        """See `expansion.Part`."""
+        return self._made(self._places.at(indices))
+
+    def _made(self, places: Iterable[Place]) -> Iterator[Request]:
+        """Make requests; of a wrong entry none, but what else is wrong is found."""
+        recipe = self._recipe()
         if self._is_right:
-            yield from self._made(recipe, places, samples)
+            yield from self._tried(recipe, places)
             return
-        for _ in self._made(recipe, islice(places, MOST_TRIED), samples):
+        for _ in self._tried(recipe, islice(places, MOST_TRIED)):
             pass
 
-    def _made(
-        self, recipe: Recipe, places: Iterable[Place], samples: int
-    ) -> Iterator[Request]:
+    def _tried(self, recipe: Recipe, places: Iterable[Place]) -> Iterator[Request]:
         failed = 0
+        samples = self._samples
         for origin, variables, sample in places:
             known = variables
             if self._variables:
@@ -125,29 +131,15 @@ class Entry:
                 if failed == MOST_TRIED:
                     return
 
-    def _places(
-        self,
-        own: Mapping[str, object],
-        table: Table | None,
-        combinations: Iterable[Combination],
-        samples: int,
-    ) -> Iterator[Place]:
-        numbers = range(1, samples + 1)
-        for origin, row in self._rows(table):
-            for combination in combinations:
-                variables = {**own, **row, **combination}
-                for sample in numbers:
-                    yield Place(origin, variables, sample)
-
-    def _rows(self, table: Table | None) -> Iterator[tuple[str, Mapping[str, object]]]:
-        """Walk the rows, or give one empty row when there is no table."""
+    def _rows(self) -> Rows:
+        """Stream the rows, or give one empty row when there is no table."""
         if "rows" not in self._keys:
             yield f"{self._file}:{self._line}", {}
-        if table is None:
+        if self._table is None:
             return
-        path, columns = table.path, table.columns
+        path, columns = self._table.path, self._table.columns
         prefix = f"{path}:"
-        for line, cells in table.rows(partial(self._report_table, path)):
+        for line, cells in self._table.rows(partial(self._report_table, path)):
             yield f"{prefix}{line}", dict(zip(columns, cells, strict=True))
 
     def _where(self, origin: str, variables: Mapping[str, object]) -> str:
@@ -169,7 +161,7 @@ class Entry:
         if prompt is None or prompt.value is None:
             self._report(self._line, "prompt", "is missing")
 
-    def _table(self) -> Table | None:
+    def _read_table(self) -> Table | None:
         node = self._keys.get("rows")
         if node is None:
             return None
@@ -188,7 +180,7 @@ class Entry:
         self._is_right = False
         self._problems.add(str(path), error.line, None, str(error))
 
-    def _samples(self) -> int:
+    def _read_samples(self) -> int:
         node = self._keys.get("samples")
         if node is None:
             return 1
@@ -204,7 +196,7 @@ class Entry:
         node = self._keys.get("vars")
         return read_variables(node, self._report) if node else {}
 
-    def _recipe(self, table: Table | None, own: Mapping[str, object]) -> Recipe:
+    def _recipe(self) -> Recipe:
         """Compile what is right of the fields; what is wrong is reported."""
         extra = self._keys.get("extra") or Node({}, self._line)
         if not isinstance(extra.value, dict):
@@ -215,9 +207,9 @@ class Entry:
                 message = "is a field of its own; move it out of extra"
                 self._report(node.line, f"extra.{key}", message)
         known = None
-        if table is not None or "rows" not in self._keys:
-            columns = table.columns if table else ()
-            known = names(self._keys).union(self._variables, own, columns)
+        if self._table is not None or "rows" not in self._keys:
+            columns = self._table.columns if self._table else ()
+            known = names(self._keys).union(self._variables, self._own, columns)
         fields = {
             key: self._pattern(key, self._keys[key], known)
             for key in (*FIELDS, "name", "output")

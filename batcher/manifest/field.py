@@ -86,13 +86,13 @@ def _truth(value: object) -> bool:
 
 
 def _size(value: object) -> str:
-    return _resolved(_text(value))
+    return _resolved(value) if isinstance(value, str) else _text(value)
 
 
 @lru_cache(maxsize=1024)  # a million rows have few sizes
 def _resolved(size: str) -> str:
     try:
-        return sizes.resolve(size)
+        return sizes.resolve(_text(size))
     except ValueError as error:
         raise FieldError(str(error)) from error
 
@@ -141,8 +141,8 @@ FIELDS = (*CHECKS, "image")
 
 def warnings(body: Mapping[str, object]) -> tuple[str, ...]:
     """Name what is allowed in a request but deserves a look, as short codes."""
-    found = _size_warnings(str(body["size"])) if "size" in body else ()
-    n = body.get("n")
+    size, n = body.get("size"), body.get("n")
+    found = () if size is None else _size_warnings(str(size))
     return (*found, "several_images") if isinstance(n, int) and n > 1 else found
 
 

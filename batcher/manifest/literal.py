@@ -8,7 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batcher.manifest.field import CHECKS, FIELDS, FieldError, anything, near_miss
-from batcher.manifest.output import checked_name, checked_output, default_name
+from batcher.manifest.output import (
+    checked_label,
+    checked_name,
+    checked_output,
+    default_name,
+)
 from batcher.manifest.pattern import Mistake, RecipeError
 from batcher.manifest.recipe import request_id
 from batcher.models import Reference, Request
@@ -36,6 +41,9 @@ class LiteralRecipe:
         model: The model of rows that name none.
         overrides: Fields that beat every row, None to leave one out; `extra.x` for
             fields without a name of their own.
+
+    Attributes:
+        path: The table.
     """
 
     def __init__(
@@ -45,7 +53,7 @@ class LiteralRecipe:
         model: str,
         overrides: Mapping[str, object],
     ) -> None:
-        self._path = path
+        self.path = path
         self._model = model
         self._overrides = {k.removeprefix("extra."): v for k, v in overrides.items()}
         self._checks: dict[str, Callable[[object], Any]] = {
@@ -54,6 +62,7 @@ class LiteralRecipe:
             "name": checked_name,
             "output": checked_output,
         }
+        self._label_checks = {**self._checks, "name": checked_label}
 
     def make(
         self, line: int, fields: Mapping[str, object], variables: Mapping[str, object]
@@ -72,9 +81,10 @@ class LiteralRecipe:
             fields = self._overridden(fields)
         mistakes: list[Mistake] = []
         body: dict[str, Any] = {"model": self._model}
+        checks = self._checks if "output" in fields else self._label_checks
         for key, value in fields.items():
             try:
-                body[key] = self._checks.get(key, anything)(value)
+                body[key] = checks.get(key, anything)(value)
             except FieldError as error:
                 mistakes.append(self._mistake(line, key, error))
         if "prompt" not in fields:
@@ -84,9 +94,8 @@ class LiteralRecipe:
         try:
             id_ = request_id(body, references, single=single, sample=1)
             name = name or default_name(str(body.get("prompt")), id_)
-            output = output or checked_output(name)
         except FieldError as error:
-            mistakes.append(self._mistake(line, "name", error))
+            mistakes.append(self._mistake(line, "extra", error))
         if mistakes:
             raise RecipeError(mistakes)
         return Request(
@@ -96,8 +105,8 @@ class LiteralRecipe:
             references=references,
             single_reference=single,
             vars=variables,
-            output=output,
-            origin=f"{self._path}:{line}",
+            output=output or name,
+            origin=f"{self.path}:{line}",
         )
 
     def _overridden(self, fields: Mapping[str, object]) -> dict[str, object]:

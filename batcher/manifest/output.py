@@ -65,6 +65,13 @@ def checked_output(value: object) -> str:
     return path
 
 
+def checked_label(value: object) -> str:
+    """Check a name that is the output as well; raises `FieldError`."""
+    if isinstance(value, str) and _is_ordinary(value):
+        return value
+    return checked_output(checked_name(value))
+
+
 def default_name(prompt: str, id_: str) -> str:
     """Name a request that has no name: its prompt's first words and its id."""
     words = "-".join(_WORD.findall(prompt[:80].lower()))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from batcher.manifest.reference import References
 
 _canonical = msgspec.json.Encoder(order="deterministic").encode
+_NO_IMAGES: list[str] = []
 _OF_ANY_TYPE = frozenset({"n", "style", "background", "watermark"})
 _REQUIRED = frozenset({"model", "prompt"})
 
@@ -254,11 +255,13 @@ def request_id(
     Raises:
         FieldError: A value cannot be sent.
     """
-    images: object = [each.digest or each.text for each in references]
+    images: object = _NO_IMAGES
+    if references:  # most have none, and a million of them are hashed
+        images = [each.digest or each.text for each in references]
     if single and references:
         images = references[0].digest or references[0].text
     content = (body, images, sample)
     try:
-        return sha256(_canonical(content)).digest()[:10].hex()
+        return sha256(_canonical(content)).hexdigest()[:20]
     except (TypeError, ValueError, RecursionError) as error:
         raise FieldError(f"a value cannot be sent as JSON: {error}") from error

@@ -9,7 +9,7 @@ import csv
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 import msgspec
@@ -76,6 +76,14 @@ class Table:
         except RowsError as error:
             report(error)
 
+    def most_rows(self) -> int:
+        """Give a number that the rows do not pass, without parsing them."""
+        return most_lines(self.path)
+
+    def count_rows(self) -> int:
+        """Count the rows that `rows` would give."""
+        return sum(1 for _ in self.rows(lambda _: None))
+
     def _reader(self, stream: TextIO) -> Reader:
         return csv.reader(stream, delimiter=self._delimiter, strict=True)
 
@@ -113,6 +121,15 @@ def read_jsonl(
                     report(RowsError(f"not a JSON object: {error}", line))
     except RowsError as error:
         report(error)
+
+
+def most_lines(path: Path) -> int:
+    """Give a number that a file's lines do not pass, whatever ends them."""
+    most = 1
+    with suppress(OSError), path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            most += chunk.count(b"\n") + chunk.count(b"\r")
+    return most
 
 
 def read_words(path: Path) -> list[str]:

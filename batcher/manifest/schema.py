@@ -148,6 +148,7 @@ _SETTING_KINDS: dict[str, Schema] = {
     "max_images": {"type": "integer", "minimum": 1},
     "adaptive": {"type": "boolean"},
     "wait_for_quota": {"type": "boolean"},
+    "embed_metadata": {"type": "boolean"},
     "on_unknown": {"enum": ["retry", "skip"]},
     "duplicates": {"enum": ["once", "each"]},
     "on_mismatch": {"enum": ["keep", "fail", "retry"]},

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from batcher.manifest.document import Problems
 from batcher.manifest.field import shown, suggestion
 from batcher.manifest.literal import COLUMNS, LiteralRecipe, near_columns
 from batcher.manifest.pattern import Mistake, RecipeError
 from batcher.manifest.reference import References
-from batcher.manifest.rows import RowsError, Table, read_jsonl
+from batcher.manifest.rows import RowsError, Table, most_lines, read_jsonl
 from batcher.models import Problem
 
 if TYPE_CHECKING:
-    from batcher.manifest.document import Node, Problems
+    from pathlib import Path
+
+    from batcher.manifest.document import Node
     from batcher.manifest.source import Source
     from batcher.models import Request
 
@@ -50,13 +54,13 @@ class CsvManifest:
             remark = Problem(file=path, line=1, field=name, message=message)
             self.remarks.append(("near_miss", remark))
 
-    def requests(
+    def parts(
         self, model: str, overrides: Mapping[str, object], problems: Problems
-    ) -> Iterator[Request]:
-        """Expand; see `expansion.Manifest`."""
+    ) -> Iterator[TablePart]:
+        """Give the table; see `expansion.Manifest`."""
         if self._table is None:
             return
-        rows = self._rows(self._table, problems)
+        rows = partial(self._rows, self._table)
         has_prompt = "prompt" in self._table.columns or "prompt" in overrides
         if not has_prompt:
             hint = suggestion("prompt", self._table.columns)
@@ -64,10 +68,12 @@ class CsvManifest:
             problems.add(self.path, 1, "prompt", message)
             # What else is wrong is found with a prompt that is never sent.
             overrides = {**overrides, "prompt": "-"}
-            rows = islice(rows, MOST_TRIED)
         recipe = LiteralRecipe(self.path, self._references, model, overrides)
-        requests = _requests(rows, recipe, self.path, problems)
-        yield from requests if has_prompt else _none_of(requests)
+        if has_prompt:
+            yield TablePart(self._table.path, rows, recipe=recipe, problems=problems)
+        else:
+            tried = islice(rows(problems), MOST_TRIED)
+            deque(_made(tried, recipe, problems), maxlen=0)
 
     def _rows(self, table: Table, problems: Problems) -> Iterator[Row]:
         places = [*enumerate(table.columns)]
@@ -101,12 +107,12 @@ class JsonlManifest:
         self.remarks: list[tuple[str, Problem]] = []
         self._references = References(source.folder)
 
-    def requests(
+    def parts(
         self, model: str, overrides: Mapping[str, object], problems: Problems
-    ) -> Iterator[Request]:
-        """Expand; see `expansion.Manifest`."""
+    ) -> Iterator[TablePart]:
+        """Give the file; see `expansion.Manifest`."""
         recipe = LiteralRecipe(self.path, self._references, model, overrides)
-        yield from _requests(self._rows(problems), recipe, self.path, problems)
+        yield TablePart(self._file, self._rows, recipe=recipe, problems=problems)
 
     def _rows(self, problems: Problems) -> Iterator[Row]:
         def report(error: RowsError) -> None:
@@ -120,21 +126,65 @@ class JsonlManifest:
                     problems.add(self.path, *mistake)
 
 
-def _requests(
-    rows: Iterable[Row], recipe: LiteralRecipe, path: str, problems: Problems
+class TablePart:
+    """The requests of a table, one for each row; an `expansion.Part`.
+
+    Args:
+        file: The table.
+        rows: Streams its rows anew each time; mistakes go where it is told.
+        recipe: How rows become requests.
+        problems: Where mistakes go when requests are made.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        rows: Callable[[Problems], Iterator[Row]],
+        *,
+        recipe: LiteralRecipe,
+        problems: Problems,
+    ) -> None:
+        self._file = file
+        self._rows = rows
+        self._recipe = recipe
+        self._problems = problems
+
+    def most(self) -> int:
+        """See `expansion.Part`."""
+        return most_lines(self._file)
+
+    def total(self) -> int:
+        """See `expansion.Part`."""
+        return sum(1 for _ in self._rows(Problems()))
+
+    def walk(self) -> Iterator[Request]:
+        """See `expansion.Part`."""
+        return _made(self._rows(self._problems), self._recipe, self._problems)
+
+    def at(self, indices: Iterable[int]) -> Iterator[Request]:
+        """See `expansion.Part`."""
+        rows = _at(self._rows(self._problems), indices)
+        return _made(rows, self._recipe, self._problems)
+
+
+def _made(
+    rows: Iterable[Row], recipe: LiteralRecipe, problems: Problems
 ) -> Iterator[Request]:
     for row in rows:
         try:
             yield recipe.make(*row)
         except RecipeError as error:
             for mistake in error.mistakes:
-                problems.add(path, *mistake)
+                problems.add(recipe.path, *mistake)
 
 
-def _none_of(requests: Iterable[Request]) -> tuple[Request, ...]:
-    """Walk requests for their mistakes alone."""
-    deque(requests, maxlen=0)
-    return ()
+def _at(rows: Iterator[Row], indices: Iterable[int]) -> Iterator[Row]:
+    """Give the rows at rising indices; reads all, for what is wrong with the others."""
+    passed = 0
+    for index in indices:
+        yield from islice(rows, index - passed, index - passed + 1)
+        passed = index + 1
+    deque(rows, maxlen=0)
 
 
 def _fields_of(values: Mapping[str, object], line: int) -> dict[str, object]:

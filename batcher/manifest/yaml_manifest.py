@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from batcher.manifest.source import Source
-    from batcher.models import Problem, Request
+    from batcher.models import Problem
 
 TOP_KEYS = (
     *("name", "endpoint", "settings", "vars", "defaults", "requests", "output"),
@@ -53,10 +53,10 @@ class YamlManifest:
         is_mapping = root is not None and isinstance(root.value, dict)
         self._entries = self._read_entries() if is_mapping else []
 
-    def requests(
+    def parts(
         self, model: str, overrides: Mapping[str, object], problems: Problems
-    ) -> Iterator[Request]:
-        """Expand; see `expansion.Manifest`."""
+    ) -> Iterator[Entry]:
+        """Give the entries; see `expansion.Manifest`."""
         shared = {k: node for k, node in self._defaults.items() if k in FIELDS}
         if "output" in self._keys:
             shared["output"] = self._keys["output"]
@@ -68,12 +68,13 @@ class YamlManifest:
             if "model" not in keys or keys["model"].value is None:
                 keys["model"] = Node(model, entry.line)
             keys["extra"] = self._merged_extra(entry, overrides)
-            yield from Entry(
+            yield Entry(
                 keys,
                 entry.line,
                 file=self.path,
                 shared=together,
-            ).requests(problems)
+                problems=problems,
+            )
 
     def _merged_extra(self, entry: Node, overrides: Mapping[str, object]) -> Node:
         merged: dict[str, Node] = {}

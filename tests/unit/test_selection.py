@@ -155,3 +155,55 @@ def test_a_sample_is_a_number_or_a_percentage(
 def test_what_is_no_sample_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--sample: expected a number or a percentage"):
         parse_sample(text)
+
+
+@given(st.integers(1, 9), st.integers(0, 60))
+def test_shards_by_index_are_disjoint_and_complete(parts: int, total: int) -> None:
+    shards = [
+        Selection(shard=(part, parts)).indices(total) for part in range(1, parts + 1)
+    ]
+    assert sorted(index for shard in shards for index in shard) == [*range(total)]
+
+
+@given(
+    shard=st.none() | st.tuples(st.integers(0, 3), st.just(3)),
+    first=st.none() | st.integers(0, 30),
+    sample=st.none() | st.integers(0, 60),
+    percent=st.none() | st.floats(0, 100),
+    total=st.integers(0, 50),
+)
+def test_as_many_are_selected_by_index_as_by_a_walk(
+    shard: tuple[int, int] | None,
+    first: int | None,
+    sample: int | None,
+    percent: float | None,
+    total: int,
+) -> None:
+    selection = Selection(shard=shard, first=first, sample=sample, percent=percent)
+    indices = list(selection.indices(total))
+    pool = selection.pool(total)
+    assert indices == sorted(set(indices))
+    assert set(indices) <= set(pool)
+    walked = list(selection.choose(map(request, range(len(pool))), len(pool)))
+    if shard is None:
+        assert len(indices) == len(walked)
+    if sample is None and percent is None:
+        assert indices == list(pool)
+
+
+def test_every_index_is_drawn_as_often_as_any_other() -> None:
+    drawn = Counter(
+        index
+        for seed in range(3000)
+        for index in Selection(sample=3, seed=seed).indices(10)
+    )
+    # 900 each are expected; five standard deviations are 126.
+    assert all(abs(drawn[index] - 900) < 126 for index in range(10))
+
+
+def test_a_few_of_a_billion_are_drawn_at_once_and_spread_evenly() -> None:
+    indices = Selection(sample=1000, shard=(1, 3)).indices(10**9)
+    assert len(set(indices)) == 1000
+    assert all(index % 3 == 1 for index in indices)
+    # The mean of 1000 draws has a standard deviation of 9.1 millions.
+    assert abs(sum(indices) / 1000 - 5 * 10**8) < 46_000_000

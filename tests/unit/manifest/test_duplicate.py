@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.manifest.duplicate import Numbering, Repetitions
+from batcher.manifest import Problems
+from batcher.manifest.duplicate import Numbering, Repetitions, name_clashes
 from batcher.manifest.recipe import request_id
 from batcher.models import Request
 from tests.unit.manifest.folder import Folder
@@ -111,3 +112,13 @@ def test_only_the_first_repetitions_are_named_one_by_one(folder: Folder) -> None
 
 def test_without_repetitions_nothing_is_read_or_said() -> None:
     assert Repetitions().told(iter(())) == []
+
+
+def test_who_takes_the_file_of_another_is_told_where_it_stands(folder: Folder) -> None:
+    rows = "prompt,name\na fox,one\na hen,One\na fox,ONE\na cow,two\na dog,one\n"
+    problems = Problems()
+    name_clashes(folder.csv(rows).right(), {"one"}, problems)
+    told = [(p.line, p.field, p.message.partition(";")[0]) for p in problems.all()]
+    first = f"is also the file of {folder.path / 'manifest.csv'}:2 ('one')"
+    # The third row repeats the first, so it takes no file at all.
+    assert told == [(3, "output", f"'One' {first}"), (6, "output", f"'one' {first}")]

@@ -99,14 +99,18 @@ class Endless:
         self.request = request
         self.made = 0
 
-    def requests(
+    def parts(
         self, model: str, overrides: Mapping[str, object], problems: Problems
-    ) -> Iterator[Request]:
+    ) -> Iterator[Endless]:
         del model, overrides
+        self.problems = problems
+        yield self
+
+    def walk(self) -> Iterator[Request]:
         while True:
             self.made += 1
             if self.made == 3:
-                problems.add("endless", self.made, None, "is wrong")
+                self.problems.add("endless", self.made, None, "is wrong")
             yield self.request
 
 
@@ -115,7 +119,7 @@ def test_a_walk_stops_at_the_first_mistake_and_makes_nothing_ahead(
 ) -> None:
     (request,) = folder.yaml("requests: [{prompt: x}]").right()
     endless = Endless(request)
-    manifest: Manifest = endless  # type: ignore[assignment]  # read-only stand-ins
+    manifest: Manifest = endless  # type: ignore[assignment]  # only what is walked
     walk = iter(Expansion([manifest], model=MODEL, overrides={}))
     assert next(walk) is request
     assert endless.made == 1
