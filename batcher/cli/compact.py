@@ -30,12 +30,13 @@ def execute(parsed: argparse.Namespace) -> int:
         lock.release()
     if parsed.json:
         print_json(done)
-    elif done.kept_as is None:
+    elif done.kept_as is None and not done.merged:
         print(f"nothing to leave out of {done.lines_before:,} lines")
     else:
         print(
             f"{done.lines_before:,} lines became {done.lines_after:,}, "
-            f"{done.bytes_before:,} bytes {done.bytes_after:,}; "
-            f"the old ledger is kept as {done.kept_as}"
+            f"{done.bytes_before:,} bytes {done.bytes_after:,}"
+            + (f", {done.merged:,} segments one file" if done.merged else "")
+            + (f"; the old ledger is kept as {done.kept_as}" if done.kept_as else "")
         )
     return 0

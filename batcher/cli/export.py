@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batcher.cli.folder import read_folder
+from batcher.cli.options import add_where
 from batcher.cli.table import safe
 from batcher.cli.words import counts
 
@@ -24,12 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR")
     parser.add_argument("--format", required=True, choices=FORMATS)
     parser.add_argument("--out", metavar="FOLDER", help="default: DIR/export/FORMAT")
-    parser.add_argument("--where", metavar="EXPR", help="only images of these requests")
-    parser.add_argument(
-        "--marks",
-        metavar="FILE.csv",
-        help="from the report: what was picked, or else what was not rejected",
-    )
+    add_where(parser, "only images of these requests")
     parser.add_argument(
         "--split",
         metavar="train=0.9,test=0.1",
@@ -76,17 +72,15 @@ def execute(parsed: argparse.Namespace) -> int:
 def _options(parsed: argparse.Namespace) -> ExportOptions:
     """Read all options before anything is written; raises `UsageError`."""
     from batcher.exports import ExportOptions, Format  # noqa: PLC0415 - see above
-    from batcher.exports.marks import Marks, read_marks  # noqa: PLC0415
     from batcher.exports.shard import parse_size  # noqa: PLC0415
     from batcher.exports.split import Splits, parse_splits  # noqa: PLC0415
-    from batcher.where import parse  # noqa: PLC0415
+    from batcher.marks import read_where  # noqa: PLC0415
 
     size, split = parsed.shard_size, parsed.split
     return ExportOptions(
         format=Format(parsed.format),
         out=None if parsed.out is None else Path(parsed.out),
-        where=None if parsed.where is None else parse(parsed.where),
-        marks=Marks() if parsed.marks is None else read_marks(Path(parsed.marks)),
+        where=read_where(parsed.where, parsed.marks),
         splits=Splits() if split is None else parse_splits(split),
         shard_size=None if size is None else parse_size(size),
         is_copy=parsed.copy,

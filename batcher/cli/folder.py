@@ -29,6 +29,6 @@ def read_folder(folder: Path) -> Reading:
     """
     check_folder(folder)
     reading = read_ledger(folder)
-    for number in reading.damaged:
-        print(f"warning: line {number} of the ledger is damaged", file=sys.stderr)
+    for place in reading.damaged:
+        print(f"warning: {place} is damaged", file=sys.stderr)
     return reading

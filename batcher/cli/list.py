@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 
 from batcher.cli.encode import print_json
 from batcher.cli.folder import read_folder
+from batcher.cli.options import add_where
 from batcher.cli.table import cell, screen_width, table_lines
 from batcher.errors import UsageError
+from batcher.marks import read_where
 from batcher.record import read_records
-from batcher.where import number_of, parse, value_of
+from batcher.where import number_of, value_of
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator, Mapping
 
+    from batcher.marks import Where
     from batcher.record import Record
 
     Row = tuple[Record, Mapping[str, object]]
@@ -30,11 +33,8 @@ SHORT_ID = 8
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument("folder", metavar="DIR")
-    parser.add_argument(
-        "--where",
-        metavar="EXPR",
-        help="such as 'status=failed and class=server', 'city=Tokyo', 'since=2h'",
-    )
+    words = "such as 'status=failed and class=server', 'city=Tokyo', 'since=2h'"
+    add_where(parser, words)
     parser.add_argument("--json", action="store_true", help="result lines, as JSON")
     parser.add_argument("--fields", metavar="A,B,C", help="only these, in this order")
     parser.add_argument(
@@ -45,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(parsed: argparse.Namespace) -> int:
     """Print as it is read; only `--sort` holds what was selected."""
     fields = _fields(parsed.fields)
-    rows = _rows(Path(parsed.folder), parsed.where)
+    where = read_where(parsed.where, parsed.marks)
+    rows = _rows(Path(parsed.folder), where)
     if parsed.sort:
         rows = _sorted(rows, parsed.sort)
     if parsed.json:
@@ -58,14 +59,15 @@ def execute(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(folder: Path, where: str | None) -> Iterator[Row]:
-    expression = parse(where) if where is not None else None
+def _rows(folder: Path, where: Where | None) -> Iterator[Row]:
     standings = read_folder(folder).standings
     now = datetime.now(UTC)
     for record in read_records(folder, standings):
         known = record.fields(now)
-        if expression is None or expression.matches(known):
+        if where is None:
             yield record, known
+        elif where.matches(known):
+            yield record, where.fields(known)
 
 
 def _fields(text: str | None) -> tuple[str, ...]:

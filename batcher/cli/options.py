@@ -1,4 +1,4 @@
-"""The options that `run` and `plan` share, and what they make of them."""
+"""The options that commands share, and what `run` and `plan` make of theirs."""
 
 from __future__ import annotations
 
@@ -53,10 +53,8 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
         metavar="WORDS",
         help="failed, rejected, unknown, all or none; several with commas",
     )
-    what.add_argument(
-        "--where",
-        metavar="EXPR",
-        help="such as 'city=Tokyo and status=failed'; status is new where never sent",
+    add_where(
+        what, "such as 'city=Tokyo and status=failed'; status is new where never sent"
     )
     what.add_argument(
         "--force",
@@ -86,6 +84,17 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_where(parser: argparse._ActionsContainer, words: str) -> None:
+    """Add what selects requests; `words` say which ones. See `batcher.marks`."""
+    parser.add_argument("--where", metavar="EXPR", help=words)
+    parser.add_argument(
+        "--marks",
+        metavar="FILE.csv",
+        help="from the report: what was picked, or else what was not rejected;"
+        " or the field mark of --where, pick or reject",
+    )
+
+
 def read_options(parsed: argparse.Namespace) -> Options:
     """Turn parsed flags into options; raises `UsageError`."""
     from batcher.options import Options  # noqa: PLC0415 - `--help` does without it
@@ -104,6 +113,7 @@ def read_options(parsed: argparse.Namespace) -> Options:
         settings={k: v for k, v in given.items() if v is not None},
         retry=tuple(retry),
         where=parsed.where,
+        marks=parsed.marks,
         force=parsed.force,
         first=parsed.first,
         sample=parsed.sample,

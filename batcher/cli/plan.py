@@ -29,8 +29,8 @@ def execute(parsed: argparse.Namespace) -> int:
     job = make_job(parsed)
     for remark in job.remarks:
         print(f"warning: {remark}", file=sys.stderr)
-    for number in job.reading.damaged:
-        print(f"warning: line {number} of the ledger is damaged", file=sys.stderr)
+    for place in job.reading.damaged:
+        print(f"warning: {place} is damaged", file=sys.stderr)
     if parsed.requests:
         for request in job.requests():
             print_json(

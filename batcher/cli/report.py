@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batcher.cli.options import add_where
+
 if TYPE_CHECKING:
     import argparse
 
@@ -16,26 +18,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument("folder", metavar="DIR")
     parser.add_argument("--out", metavar="FOLDER", help="default: DIR/report")
+    add_where(parser, "only these requests; the numbers stay those of the run")
 
 
 def execute(parsed: argparse.Namespace) -> int:
     """Write the report, and say where it is."""
     from tqdm import tqdm  # noqa: PLC0415 - `--help` does without it
 
+    from batcher.marks import read_where  # noqa: PLC0415
     from batcher.reports import write_report  # noqa: PLC0415
 
     folder = Path(parsed.folder)
     out = Path(parsed.out) if parsed.out else None
+    where = read_where(parsed.where, parsed.marks)
     # `disable=None`: no bar where standard error is no terminal.
     with tqdm(unit=" requests", leave=False, disable=None) as bar:
-        report = write_report(folder, out, on_request=bar.update)
+        report = write_report(folder, out, where=where, on_request=bar.update)
     _say(report)
     return 0
 
 
 def _say(report: Report) -> None:
-    for number in report.damaged:
-        print(f"warning: line {number} of the ledger is damaged", file=sys.stderr)
+    for place in report.damaged:
+        print(f"warning: {place} is damaged", file=sys.stderr)
     if not report.has_thumbnailer:
         words = "pip install 'batcher[report]' makes the page load faster"
         print(f"note: no thumbnails without Pillow; {words}", file=sys.stderr)

@@ -23,8 +23,8 @@ def execute(parsed: argparse.Namespace) -> int:
     from batcher.status import read_status  # noqa: PLC0415
 
     status = read_status(Path(parsed.folder))
-    for number in status.damaged:
-        print(f"warning: line {number} of the ledger is damaged", file=sys.stderr)
+    for place in status.damaged:
+        print(f"warning: {place} is damaged", file=sys.stderr)
     if parsed.json:
         print_json(status.summary)
     else:

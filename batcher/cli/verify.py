@@ -13,18 +13,20 @@ import msgspec
 
 from batcher.cli.encode import print_json
 from batcher.cli.folder import check_folder, read_folder
+from batcher.cli.options import add_where
 from batcher.cli.table import safe
 from batcher.errors import UsageError
 from batcher.ledger import lock_folder
+from batcher.marks import read_where
 from batcher.record import read_records
 from batcher.verify import Mark, check_images, delete_orphans, find_orphans, put_back
-from batcher.where import parse
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
     from batcher.ledger import Reading
+    from batcher.marks import Where
     from batcher.record import Record
     from batcher.verify import Finding
 
@@ -33,9 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument("folder", metavar="DIR")
     parser.add_argument("--deep", action="store_true", help="read and hash every file")
-    parser.add_argument(
-        "--where", metavar="EXPR", help="only images of these requests, no orphans"
-    )
+    add_where(parser, "only images of these requests, no orphans")
     parser.add_argument("--all", action="store_true", help="print what matches, too")
     parser.add_argument("--json", action="store_true", help="counts and findings")
     parser.add_argument(
@@ -54,14 +54,15 @@ def execute(parsed: argparse.Namespace) -> int:
     """Check, print what was found, then do what was asked; 1 if anything was found."""
     folder = Path(parsed.folder)
     check_folder(folder)
+    where = read_where(parsed.where, parsed.marks)
     with ExitStack() as resources:
         if parsed.requeue or parsed.delete_orphans:
             resources.callback(lock_folder(folder).release)
         reading = read_folder(folder)
-        _check_deletion(parsed, reading)
+        _check_deletion(parsed, reading, where)
         counts: Counter[Mark] = Counter()
         shown: list[Finding] = []
-        for finding in _findings(folder, reading, parsed):
+        for finding in _findings(folder, reading, where, is_deep=parsed.deep):
             counts[finding.mark] += 1
             if finding.mark is not Mark.MATCH or parsed.all:
                 shown.append(finding)
@@ -76,10 +77,13 @@ def execute(parsed: argparse.Namespace) -> int:
     return int(counts.total() > counts[Mark.MATCH])
 
 
-def _check_deletion(parsed: argparse.Namespace, reading: Reading) -> None:
+def _check_deletion(
+    parsed: argparse.Namespace, reading: Reading, where: Where | None
+) -> None:
     """Refuse to delete where an orphan cannot be told; raises `UsageError`."""
-    if parsed.delete_orphans and parsed.where is not None:
-        raise UsageError("--delete-orphans looks at all files; leave --where out")
+    if parsed.delete_orphans and where is not None:
+        words = "looks at all files; leave --where and --marks out"
+        raise UsageError(f"--delete-orphans {words}")
     if parsed.delete_orphans and reading.damaged:
         raise UsageError(
             "a damaged line of the ledger may name what looks like an orphan;"
@@ -88,19 +92,18 @@ def _check_deletion(parsed: argparse.Namespace, reading: Reading) -> None:
 
 
 def _findings(
-    folder: Path, reading: Reading, parsed: argparse.Namespace
+    folder: Path, reading: Reading, where: Where | None, *, is_deep: bool
 ) -> Iterator[Finding]:
     records = read_records(folder, reading.standings)
-    if parsed.where is not None:
-        records = _selected(records, parsed.where)
-    images = check_images(folder, records, is_deep=parsed.deep)
-    return images if parsed.where is not None else chain(images, find_orphans(folder))
+    if where is not None:
+        records = _selected(records, where)
+    images = check_images(folder, records, is_deep=is_deep)
+    return images if where is not None else chain(images, find_orphans(folder))
 
 
-def _selected(records: Iterator[Record], where: str) -> Iterator[Record]:
-    expression = parse(where)
+def _selected(records: Iterator[Record], where: Where) -> Iterator[Record]:
     now = datetime.now(UTC)
-    return (record for record in records if expression.matches(record.fields(now)))
+    return (record for record in records if where.matches(record.fields(now)))
 
 
 def _line(finding: Finding) -> str:

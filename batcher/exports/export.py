@@ -19,7 +19,6 @@ from batcher.exports.column import Survey
 from batcher.exports.exporter import Site
 from batcher.exports.folder import LOCK, ExportFolder, replace
 from batcher.exports.format import EXPORTERS, OPTIONS, Format
-from batcher.exports.marks import Marks
 from batcher.exports.row import rows_of
 from batcher.exports.shard import DEFAULT, ShardSize
 from batcher.exports.split import Splits
@@ -28,9 +27,9 @@ from batcher.exports.writer import Listener, ShardWriter
 from batcher.ledger import State
 from batcher.ledger.event import now
 from batcher.ledger.reader import raw_lines
+from batcher.marks import Where
 from batcher.record import read_records
 from batcher.verify import FOLDERS
-from batcher.where import Expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -50,7 +49,6 @@ class ExportOptions(msgspec.Struct, frozen=True, kw_only=True):
         format: What is written.
         out: The folder; by default `export/FORMAT` in the run directory.
         where: Selects requests.
-        marks: What somebody picked.
         splits: Which images go where.
         shard_size: How much goes into a shard; None for the default.
         is_copy: Images are copied where a link would do.
@@ -59,8 +57,7 @@ class ExportOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     format: Format
     out: Path | None = None
-    where: Expression | None = None
-    marks: Marks = Marks()
+    where: Where | None = None
     splits: Splits = Splits()
     shard_size: ShardSize | None = None
     is_copy: bool = False
@@ -162,8 +159,6 @@ def _selected(
     at = now()
     for record in read_records(folder, standings):
         if record.result is None or record.status != State.SUCCEEDED:
-            continue
-        if not options.marks.allows(record.id):
             continue
         if options.where is None or options.where.matches(record.fields(at)):
             yield from rows_of(record.result)

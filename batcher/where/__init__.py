@@ -14,9 +14,10 @@ from batcher.where.expression import (
     number_of,
     value_of,
 )
-from batcher.where.parser import STATUSES, WhereError, parse
+from batcher.where.parser import MARKS, STATUSES, WhereError, parse
 
 __all__ = [
+    "MARKS",
     "STATUSES",
     "And",
     "Comparison",

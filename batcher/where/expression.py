@@ -42,6 +42,9 @@ class Expression(Protocol):
             record: Its fields by name; `vars` holds its variables.
         """
 
+    def reads(self, field: str) -> bool:
+        """Tell whether it compares a field."""
+
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """A field against a value.
@@ -69,6 +72,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         found = any(test(value, self.value) for value in values)
         return found is (positive is self.operator)
 
+    def reads(self, field: str) -> bool:
+        """Compare one field alone."""
+        return self.field == field
+
     def __str__(self) -> str:
         return f"{_quoted(self.field)}{self.operator}{_quoted(self.value)}"
 
@@ -81,6 +88,10 @@ class Not(msgspec.Struct, frozen=True, kw_only=True):
     def matches(self, record: Mapping[str, object]) -> bool:
         """Match what the part does not."""
         return not self.part.matches(record)
+
+    def reads(self, field: str) -> bool:
+        """Compare what the part does."""
+        return self.part.reads(field)
 
     def __str__(self) -> str:
         return f"not {_grouped(self.part)}"
@@ -95,6 +106,10 @@ class And(msgspec.Struct, frozen=True, kw_only=True):
         """Match what every part does."""
         return all(part.matches(record) for part in self.parts)
 
+    def reads(self, field: str) -> bool:
+        """Compare what some part does."""
+        return any(part.reads(field) for part in self.parts)
+
     def __str__(self) -> str:
         return " and ".join(map(_grouped, self.parts))
 
@@ -107,6 +122,10 @@ class Or(msgspec.Struct, frozen=True, kw_only=True):
     def matches(self, record: Mapping[str, object]) -> bool:
         """Match what some part does."""
         return any(part.matches(record) for part in self.parts)
+
+    def reads(self, field: str) -> bool:
+        """Compare what some part does."""
+        return any(part.reads(field) for part in self.parts)
 
     def __str__(self) -> str:
         return " or ".join(map(_grouped, self.parts))

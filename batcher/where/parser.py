@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 STATUSES = ("new", *(state.value for state in State))
 """What `status` may be; `new` is a request that no ledger names."""
 
+MARKS = ("pick", "reject")
+"""What `mark` may be, where a file of marks was given."""
+
 DEEPEST = 50
 """Parentheses and `not` within each other; Python's stack holds many more."""
 
@@ -230,6 +233,12 @@ def _status(text: str) -> str:
     return text
 
 
+def _mark(text: str) -> str:
+    if text not in MARKS:
+        raise ValueError(f"expected a mark, {' or '.join(MARKS)}, got {text!r}")
+    return text
+
+
 def _seconds(text: str) -> str:
     match = _DURATION.fullmatch(text)
     if match is None:
@@ -240,6 +249,7 @@ def _seconds(text: str) -> str:
 _READERS: Mapping[str, Callable[[str], str]] = {
     "size": sizes.resolve,
     "status": _status,
+    "mark": _mark,
     "since": _seconds,
 }
 """Fields whose values are checked, and brought to the form that records have."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from batcher.images import embedding, spliced
 from tests.acceptance.program import BATCHER, Program, events
 
 MANIFEST = """
@@ -164,6 +165,41 @@ def test_show_takes_ids_their_beginnings_and_absolute_paths(look: Program) -> No
 def test_show_knows_a_copied_image_by_its_content(look: Program) -> None:
     shutil.copy(look.folder / "runs/m/twice.png", look.folder / "copy.png")
     assert look("show", "runs/m", "copy.png").stdout.startswith("twice ")
+
+
+def stamp(program: Program, name: str, copy: str) -> Path:
+    """Copy an image out of its run, and let the copy say whence it came."""
+    folder = program.folder / "runs/m"
+    (line,) = [each for each in events(folder, "result") if each["name"] == name]
+    known = {key: line[key] for key in line if key not in ("vars", "images")}
+    known["history"] = [{"event": "attempt", "at": line["at"], "attempt": 1}]
+    data = (folder / f"{name}.png").read_bytes()
+    splices = embedding([data], {"software": "batcher 1.2.3", **known})
+    assert isinstance(splices, tuple)
+    path = program.folder / copy
+    path.write_bytes(b"".join(spliced([data], splices)))
+    return path
+
+
+@pytest.mark.parametrize("where", [(), ("runs/m",)], ids=["alone", "with a run"])
+def test_show_reads_an_image_that_no_ledger_knows(
+    look: Program, where: tuple[str, ...]
+) -> None:
+    path = stamp(look, "twice", "moved.png")
+    shown = look("show", *where, path)
+    assert shown.returncode == 0, shown.stderr
+    for words in ("twice ", "sandbox:server*1", "after 2 attempts", "moved.png  png"):
+        assert words in shown.stdout
+    told = json.loads(look("show", *where, path, "--json").stdout)
+    assert told["software"] == "batcher 1.2.3"
+    assert [each["event"] for each in told["history"]] == ["attempt"]
+
+
+@pytest.mark.parametrize("word", ["m.yaml", "runs/m/twice.png", "runs/m", "nowhere"])
+def test_show_says_that_a_file_says_nothing(look: Program, word: str) -> None:
+    done = look("show", word)
+    assert done.returncode == 2
+    assert f"{word!r} is no image that says whence it came" in done.stderr
 
 
 @pytest.mark.parametrize(
