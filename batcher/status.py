@@ -15,6 +15,8 @@ from batcher.models import Summary
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from batcher.count import Count
+    from batcher.ledger import Standings
     from batcher.ledger.line import EndLine
 
 
@@ -24,11 +26,11 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         summary: The numbers; `exit_code` is the last run's or, where it was killed,
             what a run that ended so would exit with.
-        damaged: 1-based numbers of ledger lines that cannot be read.
+        damaged: Ledger lines that cannot be read, as `file:line`.
     """
 
     summary: Summary
-    damaged: tuple[int, ...] = ()
+    damaged: tuple[str, ...] = ()
 
 
 def read_status(folder: Path) -> RunStatus:
@@ -41,19 +43,31 @@ def read_status(folder: Path) -> RunStatus:
         raise UsageError(f"there is no {FILE_NAME} in {str(folder)!r}")
     reading = read_ledger(folder)
     standings = reading.standings
+    summary = summarize(standings, count_ledger(standings), out=str(folder))
+    return RunStatus(summary=summary, damaged=reading.damaged)
+
+
+def summarize(standings: Standings, count: Count, *, out: str) -> Summary:
+    """Put what a ledger says into numbers.
+
+    Args:
+        standings: The whole ledger.
+        count: Its requests, counted.
+        out: The run directory.
+    """
     end = standings.end
     told = len(standings) if standings.run is None else standings.run.total
-    summary = count_ledger(standings).summary(
+    summary = count.summary(
         standings,
         total=max(told, len(standings)),
-        out=str(folder),
+        out=out,
         seconds=end.seconds if end else 0.0,
         skipped=end.skipped if end else 0,
         stopped=_stopped(end),
     )
-    if end is not None and end.exit_code is not None:
-        summary = msgspec.structs.replace(summary, exit_code=end.exit_code)
-    return RunStatus(summary=summary, damaged=reading.damaged)
+    if end is None or end.exit_code is None:
+        return summary
+    return msgspec.structs.replace(summary, exit_code=end.exit_code)
 
 
 def _stopped(end: EndLine | None) -> dict[str, str] | None:

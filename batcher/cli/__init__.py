@@ -21,6 +21,7 @@ COMMANDS = {
     "show": "one request or image, whence it came",
     "verify": "are the images still what was kept",
     "report": "the gallery and the charts, as one folder that opens from disk",
+    "watch": "the same page, live, while a run goes on",
     "export": "the images as a dataset that other programs read",
     "ctl": "hands on a running night",
     "compact": "rewrite a long ledger, losslessly",

@@ -6,16 +6,18 @@ import asyncio
 import shlex
 import signal
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from batcher.cli.options import add_shared, make_job
 from batcher.cli.rehearsal import add_rehearsal, read_rehearsal
+from batcher.cli.watch import read_port, watching
 from batcher.cli.words import usd
 from batcher.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from batcher.cli.progress import Display
     from batcher.job import Job
@@ -36,6 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show.add_argument("--log-format", choices=("text", "json"), help="no panel")
     show.add_argument("--on-end", metavar="COMMAND", help="gets the summary on stdin")
     show.add_argument("--webhook", metavar="URL", help="gets the summary as a POST")
+    show.add_argument(
+        "--watch",
+        nargs="?",
+        type=read_port,
+        const=0,
+        metavar="PORT",
+        help="the report's page, live; by default at a free port",
+    )
     first = parser.add_argument_group("before everything")
     first.add_argument(
         "--check",
@@ -59,19 +69,31 @@ def execute(parsed: argparse.Namespace) -> int:
     _warn(job)
     if parsed.check:
         return _check(job)
-    if parsed.canary is not None:
-        stopped = _canary(job, parsed)
-        if stopped is not None:
-            return _tell(stopped, parsed)
-        job = make_job(parsed)
-    return _tell(_run(job, parsed), parsed)
+    with _watched(job, parsed):
+        stopped = None if parsed.canary is None else _canary(job, parsed)
+        if stopped is None and parsed.canary is not None:
+            job = make_job(parsed)
+        summary = stopped or _run(job, parsed)
+    return _tell(summary, parsed)
+
+
+@contextmanager
+def _watched(job: Job, parsed: argparse.Namespace) -> Iterator[None]:
+    """Serve the page beside the run, if asked to."""
+    if parsed.watch is None:
+        yield
+        return
+    with watching(job.folder, parsed.watch):
+        yield
+    words = f"the page has ended; see it again: batcher watch {job.folder}"
+    print(words, file=sys.stderr)
 
 
 def _warn(job: Job) -> None:
     for remark in job.remarks:
         print(f"warning: {remark}", file=sys.stderr)
-    for number in job.reading.damaged:
-        print(f"warning: line {number} of the ledger is damaged", file=sys.stderr)
+    for place in job.reading.damaged:
+        print(f"warning: {place} is damaged", file=sys.stderr)
     if job.plan.unknown:
         again = "left alone" if job.settings.on_unknown == "skip" else "sent again"
         billed = usd(job.reading.standings.maybe_billed())
@@ -124,6 +146,7 @@ def _canary(job: Job, parsed: argparse.Namespace) -> Summary | None:
 
     if parsed.canary < 1:
         raise UsageError(f"--canary: must be 1 or more, got {parsed.canary!r}")
+    job.excerpt.check_size()
     options = read_options(parsed)
     few = min(parsed.canary, options.first or parsed.canary)
     before = job.reading.standings.spent

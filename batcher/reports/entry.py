@@ -20,6 +20,7 @@ from batcher.ledger.event import ErrorRecord
 
 if TYPE_CHECKING:
     from batcher.ledger.event import Result
+    from batcher.models import Image
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -50,6 +51,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     """The last that was heard of a request that has not ended."""
 
     at: datetime
+    name: str | None = None
     error: ErrorRecord | None = None
 
 
@@ -127,16 +129,37 @@ def ended(
 
 
 def unfinished(id_: str, standing: Standing, sighting: Sighting | None) -> Entry:
-    """Describe a request that was sent and has never ended: only its id is known."""
+    """Describe a request that was sent and has never ended: little is known of it."""
     open_usd = standing.open_usd if standing.state is State.UNKNOWN else None
     return Entry(
         id=id_,
         status=_status(standing),
+        name=sighting.name if sighting else None,
         at=sighting.at if sighting else None,
         attempts=standing.attempts,
         maybe_billed_usd=(standing.maybe_billed + (open_usd or 0)) or None,
         error=sighting.error if sighting else None,
         is_replied=standing.state is State.REPLIED,
+    )
+
+
+def hang(image: Image, *, src: str | None, thumb: str | None) -> Picture:
+    """Link a kept file.
+
+    Args:
+        image: As the ledger names it.
+        src: Its URL, when it is there.
+        thumb: Its thumbnail's URL, when it has one.
+    """
+    return Picture(
+        path=image.path,
+        src=src,
+        thumb=thumb,
+        bytes=image.bytes,
+        format=image.format,
+        width=image.width,
+        height=image.height,
+        revised_prompt=image.revised_prompt,
     )
 
 

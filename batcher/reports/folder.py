@@ -7,35 +7,33 @@ file is replaced as a whole; images are linked, not copied.
 from __future__ import annotations
 
 import os
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from batcher.errors import StoreError, UsageError
-from batcher.ledger import State, read_ledger
+from batcher.ledger import read_ledger
 from batcher.ledger.event import now
 from batcher.ledger.reader import raw_lines
+from batcher.record import read_records
+from batcher.reports import asset
+from batcher.reports.asset import PAGE, read_assets
 from batcher.reports.gallery import Gallery
-from batcher.reports.overview import survey
+from batcher.reports.overview import Overview, make_header
 from batcher.reports.script import data_script
 from batcher.reports.thumbnail import Thumbnailer, find_pillow
 from batcher.status import read_status
-from batcher.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from batcher.ledger import Standings
+    from batcher.marks import Where
     from batcher.reports.entry import Entry
 
 FOLDER = "report"
-PAGE = "index.html"
 DATA = "data.js"
-ASSETS = "page"
-
-_UNFINISHED = frozenset({State.UNKNOWN, State.PENDING, State.REPLIED})
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,20 +44,21 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         requests: Requests on it.
         made: Thumbnails made for it; the others were there.
         has_thumbnailer: Pillow is installed.
-        damaged: 1-based numbers of ledger lines that cannot be read.
+        damaged: Ledger lines that cannot be read, as `file:line`.
     """
 
     page: Path
     requests: int
     made: int
     has_thumbnailer: bool
-    damaged: tuple[int, ...] = ()
+    damaged: tuple[str, ...] = ()
 
 
 def write_report(
     folder: Path,
     out: Path | None = None,
     *,
+    where: Where | None = None,
     on_request: Callable[[], object] = lambda: None,
 ) -> Report:
     """Write the report of a run directory, also while a run is writing to it.
@@ -67,6 +66,7 @@ def write_report(
     Args:
         folder: The run directory.
         out: Where the report goes; by default `report` in the run directory.
+        where: Which requests are on it; all when not given.
         on_request: Called after every request that was written.
 
     Raises:
@@ -77,18 +77,13 @@ def write_report(
     out = folder / FOLDER if out is None else out
     _check_free(out)
     reading = read_ledger(folder)
-    title = folder.resolve().name
-    overview = survey((raw for _, raw in raw_lines(folder)), _open(reading.standings))
-    header = {
-        "title": title,
-        "made_at": now(),
-        "batcher": VERSION,
-        "summary": msgspec.structs.replace(summary, out=title),
-        "runs": overview.runs,
-        "retries": overview.retries,
-    }
+    overview = Overview()
+    for _, raw in raw_lines(folder):
+        overview.take(raw)
+    header = make_header(folder.resolve().name, summary, overview, at=now())
     thumbs = Thumbnailer(out, find_pillow())
-    gallery = Gallery(folder, out, thumbs)
+    only = None if where is None else _only(folder, reading.standings, where)
+    gallery = Gallery(folder, out, thumbs, only=only)
     entries = gallery.entries(reading.standings, overview)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -98,26 +93,24 @@ def write_report(
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error
     return Report(
         page=out / PAGE,
-        requests=len(reading.standings),
+        requests=len(reading.standings) if only is None else len(only),
         made=thumbs.made,
         has_thumbnailer=thumbs.is_able,
         damaged=reading.damaged,
     )
 
 
+def _only(folder: Path, standings: Standings, where: Where) -> frozenset[str]:
+    """List the requests that are meant."""
+    at = now()
+    records = read_records(folder, standings)
+    return frozenset(each.id for each in records if where.matches(each.fields(at)))
+
+
 def _check_free(out: Path) -> None:
     if (out / PAGE).exists() and not (out / DATA).exists():
         words = f"{str(out / PAGE)!r} is not a report; name another folder with --out"
         raise UsageError(words)
-
-
-def _open(standings: Standings) -> frozenset[str]:
-    """List the requests that are under way, or were when the run died."""
-    return frozenset(
-        id_
-        for id_ in standings
-        if (standing := standings.get(id_)) and standing.state in _UNFINISHED
-    )
 
 
 def _telling(entries: Iterable[Entry], tell: Callable[[], object]) -> Iterator[Entry]:
@@ -128,10 +121,9 @@ def _telling(entries: Iterable[Entry], tell: Callable[[], object]) -> Iterator[E
 
 def _write_page(out: Path) -> None:
     """Copy what is the same in every report."""
-    (out / ASSETS).mkdir(exist_ok=True)
-    for file in resources.files(__package__).joinpath(ASSETS).iterdir():
-        home = out if file.name == PAGE else out / ASSETS
-        _replace(home / file.name, [file.read_bytes()])
+    (out / asset.FOLDER).mkdir(exist_ok=True)
+    for path, content in read_assets().items():
+        _replace(out / path, [content])
 
 
 def _replace(path: Path, pieces: Iterable[bytes]) -> None:

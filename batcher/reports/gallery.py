@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from batcher.ledger import read_results
-from batcher.reports.entry import Entry, Picture, ended, link, unfinished
+from batcher.reports.entry import Entry, Picture, ended, hang, link, unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,10 +37,19 @@ class Gallery:
         folder: The run directory.
         out: The report's folder.
         thumbs: Makes the thumbnails.
+        only: Ids of the requests that are shown; None shows all.
     """
 
-    def __init__(self, folder: Path, out: Path, thumbs: Thumbnailer) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        out: Path,
+        thumbs: Thumbnailer,
+        *,
+        only: frozenset[str] | None = None,
+    ) -> None:
         self._folder = folder
+        self._only = only
         self._base = base_url(folder, out)
         self._thumbs = thumbs
 
@@ -52,8 +61,11 @@ class Gallery:
             yield ended(result, standings.get(result.id), pictures)
         for id_ in standings:
             standing = standings.get(id_)
-            if standing is not None and id_ not in seen:
+            if standing is not None and id_ not in seen and self._is_shown(id_):
                 yield unfinished(id_, standing, overview.sightings.get(id_))
+
+    def _is_shown(self, id_: str) -> bool:
+        return self._only is None or id_ in self._only
 
     def _hung(self) -> Iterator[tuple[Result, Pictures]]:
         """Walk the results, their pictures made ready by all processors."""
@@ -62,6 +74,8 @@ class Gallery:
         waiting: deque[tuple[Result, Future[Pictures]]] = deque()
         try:
             for result in read_results(self._folder):
+                if not self._is_shown(result.id):
+                    continue
                 waiting.append((result, pool.submit(self._pictures, result)))
                 if len(waiting) > threads * _AHEAD:
                     first, pictures = waiting.popleft()
@@ -78,16 +92,8 @@ class Gallery:
         src = link(self._base, image.path)
         source = self._folder / image.path
         is_there = src is not None and source.is_file()
-        return Picture(
-            path=image.path,
-            src=src if is_there else None,
-            thumb=self._thumbs.thumbnail(image, source) if is_there else None,
-            bytes=image.bytes,
-            format=image.format,
-            width=image.width,
-            height=image.height,
-            revised_prompt=image.revised_prompt,
-        )
+        thumb = self._thumbs.thumbnail(image, source) if is_there else None
+        return hang(image, src=src if is_there else None, thumb=thumb)
 
 
 def base_url(folder: Path, out: Path) -> str:

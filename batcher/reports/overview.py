@@ -1,4 +1,4 @@
-"""What the page is told of the run as a whole: its runs, retries and open requests.
+"""What the page is told of the run as a whole: its numbers, runs and retries.
 
 Pure: folds the ledger's lines, and knows nothing of files.
 """
@@ -14,9 +14,10 @@ import msgspec
 
 from batcher.ledger.event import ErrorRecord, Run
 from batcher.reports.entry import Sighting
+from batcher.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from batcher.models import Summary
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,24 +42,11 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     ipm: float | None = None
 
 
-class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """What a ledger's lines say beside its results.
-
-    Attributes:
-        runs: In the ledger's order.
-        retries: Attempts that were followed by another, by class of their error.
-        sightings: The last that was heard of each open request, by id.
-    """
-
-    runs: tuple[Span, ...]
-    retries: dict[str, int]
-    sightings: dict[str, Sighting]
-
-
 class _Line(msgspec.Struct, frozen=True):
     event: str
     at: datetime
     id: str | None = None
+    name: str | None = None
     run: str | None = None
     reason: str | None = None
     error: ErrorRecord | None = None
@@ -68,34 +56,71 @@ _line = msgspec.json.Decoder(_Line).decode
 _run = msgspec.json.Decoder(Run).decode
 
 
-def survey(lines: Iterable[bytes], open_ids: Container[str]) -> Overview:
-    """Fold a ledger's lines; what cannot be read is passed over.
+class Overview:
+    """What a ledger's lines say beside its results, folded line by line.
 
-    Args:
-        lines: The ledger's lines.
-        open_ids: Requests without a result.
+    Attributes:
+        retries: Attempts that were followed by another, by class of their error.
+        sightings: The last that was heard of each open request, by id.
     """
-    runs: dict[str, Span] = {}
-    retries: Counter[str] = Counter()
-    sightings: dict[str, Sighting] = {}
-    for raw in lines:
+
+    def __init__(self) -> None:
+        self.retries: Counter[str] = Counter()
+        self.sightings: dict[str, Sighting] = {}
+        self._runs: dict[str, Span] = {}
+
+    @property
+    def runs(self) -> tuple[Span, ...]:
+        """Every run, in the ledger's order."""
+        return tuple(self._runs.values())
+
+    def take(self, raw: bytes) -> None:
+        """Fold one line; what cannot be read is passed over."""
         try:
             line = _line(raw)
-            if line.event == "run":
-                span = _span(_run(raw))
-                runs[span.run] = span
+            span = _span(_run(raw)) if line.event == "run" else None
         except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
-        if line.event == "end" and line.run in runs:
+            return
+        if span is not None:
+            self._runs[span.run] = span
+        elif line.event == "end" and line.run in self._runs:
             ended = {"end": line.at, "reason": line.reason}
-            runs[line.run] = msgspec.structs.replace(runs[line.run], **ended)
+            self._runs[line.run] = msgspec.structs.replace(
+                self._runs[line.run], **ended
+            )
         if line.event == "retry" and line.error is not None:
-            retries[line.error.error_class] += 1
-        if line.id is not None and line.id in open_ids:
-            sightings[line.id] = Sighting(at=line.at, error=line.error)
-    return Overview(
-        runs=tuple(runs.values()), retries=dict(retries), sightings=sightings
-    )
+            self.retries[line.error.error_class] += 1
+        if line.id is not None:
+            self._sight(line.id, line)
+
+    def _sight(self, id_: str, line: _Line) -> None:
+        if line.event == "result":
+            self.sightings.pop(id_, None)
+        else:
+            before = self.sightings.get(id_)
+            name = line.name or (before.name if before else None)
+            self.sightings[id_] = Sighting(at=line.at, name=name, error=line.error)
+
+
+def make_header(
+    title: str, summary: Summary, overview: Overview, *, at: datetime
+) -> dict[str, object]:
+    """Give what the page is told beside its requests.
+
+    Args:
+        title: What the page is called: a name, never a path.
+        summary: The run directory in numbers.
+        overview: Its runs and retries.
+        at: When this was so.
+    """
+    return {
+        "title": title,
+        "made_at": at,
+        "batcher": VERSION,
+        "summary": msgspec.structs.replace(summary, out=title),
+        "runs": overview.runs,
+        "retries": overview.retries,
+    }
 
 
 def _span(run: Run) -> Span:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from batcher.reports import write_report
+from tests.integration.chromium import CHROMIUM, Visit, open_browser
 from tests.unit.reports.ledger import (
     attempt_line,
     draw,
@@ -20,11 +19,6 @@ from tests.unit.reports.ledger import (
     write_ledger,
 )
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="needs playwright, of the extra [dev]"
-)
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 
 HOSTILE = (
@@ -38,60 +32,10 @@ CITIES = ("Tokyo", "Lagos", "Oslo")
 LIGHTS = ("dawn", "dusk")
 
 
-class Visit:
-    """A page that was opened, and what it did that it should not have done."""
-
-    def __init__(self, browser: Any, url: str, **context: object) -> None:
-        self.page = browser.new_context(**context).new_page()
-        self.complaints: list[str] = []
-        self.page.on("console", lambda message: self.complain(message.text))
-        self.page.on("pageerror", lambda error: self.complain(str(error)))
-        self.page.on("dialog", lambda dialog: self.complain(dialog.message))
-        self.page.on("request", self.judge)
-        self.page.goto(url)
-
-    def complain(self, words: str) -> None:
-        self.complaints.append(words)
-
-    def judge(self, request: Any) -> None:
-        if not request.url.startswith(("file:", "data:", "blob:")):
-            self.complain(request.url)
-
-    def count(self, selector: str) -> int:
-        return int(self.page.locator(selector).count())
-
-    def text(self, selector: str) -> str:
-        return str(self.page.locator(selector).first.inner_text())
-
-    def click(self, selector: str) -> None:
-        self.page.locator(selector).first.click()
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            self.page.keyboard.press(key)
-
-    def run(self, script: str) -> object:
-        result: object = self.page.evaluate(script)
-        return result
-
-    def go(self, view: str) -> None:
-        self.click(f"[data-view={view}]")
-        self.page.wait_for_selector(f"#{view}:not([hidden]) > *")
-
-    def await_pictures(self) -> None:
-        self.page.wait_for_function(
-            "[...document.images].every((i) => i.complete && i.naturalWidth > 0)"
-        )
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
-    with playwright.sync_playwright() as drivers:
-        chromium = drivers.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"]
-        )
+    with open_browser() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +122,12 @@ def test_the_policy_refuses_markup_and_foreign_addresses(
     assert page.run("fetch('http://127.0.0.1:9/').then(() => 1, () => 0)") == 0
     assert any("Content Security Policy" in each for each in page.complaints)
     page.complaints.clear()
+
+
+def test_a_page_from_disk_controls_nothing(visit: Callable[..., Visit]) -> None:
+    page = visit()
+    assert not page.page.locator("#live").is_visible()
+    assert page.run("typeof REPORT.live") == "undefined"
 
 
 def test_what_has_no_image_says_why(visit: Callable[..., Visit]) -> None:

@@ -16,10 +16,35 @@ function openRequest(request) {
 /** Show what the filters leave, in the current view. */
 function refresh() {
   shown = selectRequests();
+  byId("count").setAttribute("aria-live", "polite");
+  showCount();
+  drawView();
+}
+
+function showCount() {
   const total = REPORT.requests.length;
   byId("count").textContent = isFiltered() ? `${whole(shown.length)} of ${plural(total, "request")}` : plural(total, "request");
   byId("clear").hidden = !isFiltered();
-  drawView();
+}
+
+/** Show what came in, and leave alone what the reader is at. */
+function goOn() {
+  shown = selectRequests();
+  byId("count").setAttribute("aria-live", "off"); // nobody wants every image read out
+  showCount();
+  describeRun();
+  if (view === "sheet") sheet.update(shown);
+  if (view === "grid") redrawKeepingFocus(byId("grid"), () => drawMatrix(byId("grid"), shown, openRequest, { isKept: true }));
+  lightbox.update(shown);
+}
+
+/** The same, of what takes longer to draw and is read more slowly. */
+function goOnSlowly() {
+  const filters = byId("filters");
+  const charts = byId("charts");
+  if (!filters.matches(":active")) redrawKeepingFocus(filters, () => drawFilters(filters, refresh));
+  const isChoosing = document.activeElement.matches("#charts select");
+  if (view === "charts" && !isChoosing) redrawKeepingFocus(charts, () => drawCharts(charts, shown));
 }
 
 function drawView() {
@@ -62,7 +87,7 @@ function showMarks() {
 /** After the lightbox: focus the tile of the request that was last looked at. */
 function returnFocus(request) {
   if (view === "sheet") {
-    const position = sheet.requests.indexOf(request);
+    const position = sheet.requests.findIndex((each) => each.id === request.id);
     if (position >= 0) sheet.focus(position);
     return;
   }
@@ -71,17 +96,20 @@ function returnFocus(request) {
 }
 
 function describeRun() {
-  const { summary, title } = REPORT;
-  document.title = `${title} · report`;
+  const { title } = REPORT;
+  const summary = withFlights(REPORT.summary);
+  document.title = REPORT.live ? `${whole(summary.succeeded)} of ${whole(summary.total)} · ${title}` : `${title} · report`;
   byId("title").textContent = title;
   const last = REPORT.runs[REPORT.runs.length - 1];
-  const from = last ? `${last.manifests.join(", ")} at ${last.endpoint} · ` : "";
-  byId("subtitle").textContent = `${from}made ${moment(Date.parse(REPORT.made_at))}`;
+  const from = last ? `${last.manifests.join(", ")} at ${last.endpoint}` : "";
+  const made = REPORT.live ? "" : `made ${moment(Date.parse(REPORT.made_at))}`;
+  byId("subtitle").textContent = [from, made].filter(Boolean).join(" · ");
   const numbers = [
     ["kept", `${whole(summary.succeeded)} of ${whole(summary.total)}`, "succeeded"],
     ["images", whole(summary.images)],
     ["failed", summary.failed && whole(summary.failed), "failed"],
     ["rejected", summary.rejected && whole(summary.rejected), "rejected"],
+    ["in flight", summary.in_flight && whole(summary.in_flight), "in_flight"],
     ["unknown", summary.unknown && whole(summary.unknown), "unknown"],
     ["pending", summary.pending && whole(summary.pending), "pending"],
     ["spent", usd(summary.spent_usd)],
@@ -89,6 +117,14 @@ function describeRun() {
   ];
   byId("numbers").replaceChildren(...numbers.filter(([, value]) => value).map(([term, value, status]) =>
     el("div", { class: status ? `is-${status}` : "" }, el("dt", {}, term), el("dd", {}, value))));
+}
+
+/** Set apart from what is unknown what is only not known yet. */
+function withFlights(summary) {
+  const { standing } = REPORT;
+  if (!standing) return summary;
+  const out = Math.min(standing.in_flight, summary.unknown);
+  return { ...summary, in_flight: out, unknown: summary.unknown - out, maybe_billed_usd: standing.unknown };
 }
 
 function toggleFilters(isOpen = !document.body.classList.contains("has-filters")) {
@@ -143,6 +179,7 @@ function start() {
   shown = selectRequests();
   changeView();
   refresh();
+  if (REPORT.live) new Live({ onNews: goOn, onSlowNews: goOnSlowly }).start();
 }
 
 start();

@@ -9,9 +9,11 @@ const MOST_ROWS = 12;
 let runIndex = null; // which run the pace is drawn of
 
 function drawCharts(place, requests) {
+  const unfolded = new Set([...place.querySelectorAll("details[open] > summary")].map((each) => each.dataset.key));
   place.replaceChildren(el("div", { class: "charts" },
     paceChart(requests, () => drawCharts(place, requests)),
     latencyChart(requests), outcomeChart(requests), spendChart(requests)));
+  for (const each of place.querySelectorAll("details > summary")) each.parentNode.open = unfolded.has(each.dataset.key);
 }
 
 /** Give the requests of a run that ended with images, by time. */
@@ -180,7 +182,7 @@ function drawOutcomes(rows) {
 
 function spendChart(requests) {
   const paid = requests.filter((r) => r.cost_usd !== undefined && r.time !== null).sort((a, b) => a.time - b.time);
-  const maybe = requests.reduce((sum, request) => sum + (request.maybe_billed_usd || 0), 0);
+  const maybe = requests.reduce((sum, request) => sum + maybeBilled(request), 0);
   if (!paid.length) return emptyFigure("Spend", "Nothing here has a price.");
   let sum = 0;
   const points = paid.map((request) => ({ at: request.time, sum: (sum += request.cost_usd) }));

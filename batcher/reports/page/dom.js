@@ -26,6 +26,15 @@ function dress(element, attributes, children) {
   return element;
 }
 
+/** Draw a place anew; what had the focus has it again, found by its `data-key`. */
+function redrawKeepingFocus(place, draw) {
+  const focused = document.activeElement;
+  const key = place.contains(focused) ? focused.dataset.key : undefined;
+  draw();
+  const again = key && place.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  if (again) again.focus({ preventScroll: true });
+}
+
 function byId(id) {
   return document.getElementById(id);
 }

@@ -11,40 +11,38 @@ const ORDERS = {
   "Most attempts first": (a, b) => (b.attempts || 0) - (a.attempts || 0),
 };
 
-/** Every facet: its title and the values a request has in it. */
-const FACETS = makeFacets();
+const facet = (title, valuesOf) => ({ title, valuesOf });
+const one = (read) => (request) => {
+  const value = read(request);
+  return value === null || value === undefined ? NONE : [plain(value)];
+};
+
+/** Every facet: its title and the values a request has in it; variables come third. */
+const FACETS = [
+  facet("Status", (request) => [STATUSES[request.status].word]),
+  facet("Mark", (request) => [MARK_WORDS[markOf(request)]]),
+  facet("Model", one((request) => request.request.model)),
+  facet("Size", one(sizeOf)),
+  facet("Quality", one((request) => request.request.quality)),
+  facet("Error", one(errorOf)),
+  facet("Warning", (request) => request.warnings),
+];
+const variables = new Set();
+
+REPORT.requests.forEach(noticeVariables);
 
 const chosen = new Map(); // facet → set of the values asked for
 let words = [];
 let order = Object.keys(ORDERS)[0];
 
-function makeFacets() {
-  const facet = (title, valuesOf) => ({ title, valuesOf });
-  const one = (read) => (request) => {
-    const value = read(request);
-    return value === null || value === undefined ? NONE : [plain(value)];
-  };
-  return [
-    facet("Status", (request) => [STATUSES[request.status].word]),
-    facet("Mark", (request) => [MARK_WORDS[markOf(request)]]),
-    ...variableNames().map((name) => ({
-      ...facet(name, one((request) => request.vars[name])),
-      variable: true,
-    })),
-    facet("Model", one((request) => request.request.model)),
-    facet("Size", one(sizeOf)),
-    facet("Quality", one((request) => request.request.quality)),
-    facet("Error", one(errorOf)),
-    facet("Warning", (request) => request.warnings),
-  ];
-}
-
-function variableNames() {
-  const names = new Set();
-  for (const request of REPORT.requests) {
-    for (const name of Object.keys(request.vars)) names.add(name);
+/** Give every variable that is new a facet, after those of the others. */
+function noticeVariables(request) {
+  for (const name of Object.keys(request.vars)) {
+    if (variables.has(name)) continue;
+    const added = { ...facet(name, one((each) => each.vars[name])), variable: true };
+    FACETS.splice(2 + variables.size, 0, added);
+    variables.add(name);
   }
-  return [...names];
 }
 
 /** Count a facet's values; null for one with too many to list. */
@@ -121,7 +119,8 @@ function drawFacet(facet, onChange) {
 
 function drawValue(facet, value, count, onChange) {
   const values = chosen.get(facet);
-  const box = el("input", { type: "checkbox", onchange: (event) => {
+  const key = JSON.stringify([facet.title, value]);
+  const box = el("input", { type: "checkbox", "data-key": key, onchange: (event) => {
     choose(facet, value, event.target.checked);
     onChange();
   } });

@@ -36,6 +36,28 @@ class Lightbox {
     this.draw();
   }
 
+  /** Go on with requests of which some are new or changed. */
+  update(requests) {
+    if (!this.isOpen) return;
+    const before = this.request;
+    const position = requests.findIndex((request) => request.id === before.id);
+    if (position < 0) return; // the filters leave it out: what was open stays
+    this.requests = requests;
+    this.position = position;
+    if (this.request === before) {
+      this.dialog.querySelector(".place").textContent = this.place();
+      this.dialog.querySelector(".previous").disabled = position === 0;
+      this.dialog.querySelector(".next").disabled = position === requests.length - 1;
+    } else {
+      this.number = Math.min(this.number, Math.max(0, this.request.images.length - 1));
+      this.draw();
+    }
+  }
+
+  place() {
+    return `${whole(this.position + 1)} of ${whole(this.requests.length)}`;
+  }
+
   draw() {
     const hadFocus = document.activeElement && document.activeElement.dataset.key;
     this.dialog.replaceChildren(this.makeStage(), this.makePanel());
@@ -88,7 +110,7 @@ class Lightbox {
     return el("div", { class: "panel", tabindex: -1 },
       el("div", { class: "panel-head" },
         el("span", { class: `chip is-${request.status}` }, STATUSES[request.status].word),
-        el("span", { class: "quiet" }, `${whole(this.position + 1)} of ${whole(this.requests.length)}`),
+        el("span", { class: "quiet place" }, this.place()),
         this.makeButton("close", "✕", "Close", () => this.dialog.close())),
       el("h2", { id: "lightbox-name" }, el("bdi", {}, nameOf(request))),
       this.makeMarks(),
@@ -181,7 +203,7 @@ function outcomeFacts(request) {
   return [
     ["attempts", request.attempts ? whole(request.attempts) : null],
     ["cost", request.status === "succeeded" ? usd(request.cost_usd) : null],
-    ["maybe billed", request.maybe_billed_usd ? usd(request.maybe_billed_usd) : null],
+    ["maybe billed", maybeBilled(request) ? usd(maybeBilled(request)) : null],
     ["latency", request.latency ? seconds(request.latency) : null],
     ["warnings", request.warnings.join(", ") || null],
     ["at", request.time === null ? null : moment(request.time)],

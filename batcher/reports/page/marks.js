@@ -2,14 +2,18 @@
 // Picks and rejects: kept in the browser, saved as a CSV file.
 
 const MARK_WORDS = { pick: "Picked", reject: "Rejected by me", none: "Unmarked" };
-const MARKS_KEY = `batcher.marks.${REPORT.runs.length ? REPORT.runs[0].run : REPORT.title}`;
+
+/** Name the place where a browser keeps them: the first run's, once it has begun. */
+function marksKey() {
+  return `batcher.marks.${REPORT.runs.length ? REPORT.runs[0].run : REPORT.title}`;
+}
 
 const marks = readMarks(); // id → "pick" or "reject"
 
 /** Read what an earlier visit left; a browser may refuse to keep anything. */
 function readMarks() {
   try {
-    const kept = JSON.parse(localStorage.getItem(MARKS_KEY)) || {};
+    const kept = JSON.parse(localStorage.getItem(marksKey())) || {};
     return new Map(Object.entries(kept).filter(([, mark]) => mark in MARK_WORDS));
   } catch {
     return new Map();
@@ -25,7 +29,7 @@ function toggleMark(request, mark) {
   if (markOf(request) === mark) marks.delete(request.id);
   else marks.set(request.id, mark);
   try {
-    localStorage.setItem(MARKS_KEY, JSON.stringify(Object.fromEntries(marks)));
+    localStorage.setItem(marksKey(), JSON.stringify(Object.fromEntries(marks)));
   } catch {
     // They last as long as the page; saving them still works.
   }

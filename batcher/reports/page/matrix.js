@@ -4,6 +4,7 @@
 const MOST_CELLS = 2500;
 const MOST_MORE = 50;
 const axes = { row: null, column: null };
+let drawn = new Map(); // a cell's row and column → its requests and its element
 
 /** List what can be an axis: facets with a few values each, variables first. */
 function axisFacets() {
@@ -14,8 +15,9 @@ function axisFacets() {
   });
 }
 
-/** Draw the grid of some requests. */
-function drawMatrix(place, requests, onOpen) {
+/** Draw the grid of some requests; asked to keep, without drawing a same cell anew. */
+function drawMatrix(place, requests, onOpen, { isKept = false } = {}) {
+  if (!isKept) drawn = new Map();
   const facets = axisFacets();
   if (!facets.length) {
     place.replaceChildren(el("p", { class: "note" },
@@ -28,15 +30,19 @@ function drawMatrix(place, requests, onOpen) {
   const picker = el("div", { class: "axes" },
     axisPicker("Rows", "row", facets, redraw),
     axisPicker("Columns", "column", facets, redraw));
-  place.replaceChildren(picker, makeTable(requests, onOpen));
+  const before = place.querySelector(".scroller");
+  const { scrollTop, scrollLeft } = before || { scrollTop: 0, scrollLeft: 0 };
+  const table = makeTable(requests, onOpen);
+  place.replaceChildren(picker, table);
+  if (isKept) table.scrollTo(scrollLeft, scrollTop);
 }
 
 function axisPicker(label, axis, facets, redraw) {
   const select = el("select", { onchange: (event) => {
     axes[axis] = facets[event.target.selectedIndex];
     redraw();
-    document.querySelector(`.axes [data-axis="${axis}"]`).focus();
-  }, "data-axis": axis },
+    document.querySelector(`.axes [data-key="${axis}"]`).focus();
+  }, "data-key": axis },
   ...facets.map((facet) => el("option", {}, facet.title)));
   select.selectedIndex = facets.indexOf(axes[axis]);
   return el("label", {}, label, select);
@@ -52,7 +58,7 @@ function makeTable(requests, onOpen) {
   const head = el("tr", {}, el("td", {}),
     ...columns.map((value) => el("th", { scope: "col" }, el("bdi", {}, value))));
   const body = rows.map((row) => el("tr", {}, el("th", { scope: "row" }, el("bdi", {}, row)),
-    ...columns.map((column) => makeCell(cells.get(JSON.stringify([row, column])), onOpen))));
+    ...columns.map((column) => makeCell(JSON.stringify([row, column]), cells, onOpen))));
   const caption = single ? axes.row.title : `${axes.row.title} by ${axes.column.title}`;
   return el("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": caption },
     el("table", { class: "matrix" }, el("caption", { class: "hidden" }, caption),
@@ -81,10 +87,21 @@ function axisValues(facet, values) {
   return inOrder([...countValues(facet, Infinity).keys()].filter((value) => values.has(value)));
 }
 
-function makeCell(requests, onOpen) {
-  if (!requests) return el("td", { class: "empty" }, el("span", { class: "hidden" }, "none"));
+function makeCell(key, cells, onOpen) {
+  const requests = cells.get(key) || NONE;
+  const before = drawn.get(key);
+  const isSame = before && before.requests.length === requests.length
+    && requests.every((request, i) => request === before.requests[i]);
+  const cell = isSame ? before.cell : drawCell(requests, onOpen);
+  drawn.set(key, { requests, cell });
+  return cell;
+}
+
+function drawCell(requests, onOpen) {
+  if (!requests.length) return el("td", { class: "empty" }, el("span", { class: "hidden" }, "none"));
   const [shown, ...more] = [...requests].sort((a, b) => Boolean(coverOf(b)) - Boolean(coverOf(a)));
   const cell = el("td", {}, makeTile(shown, { onOpen, caption: false }));
+  cell.querySelector(".tile").dataset.key = shown.id;
   if (more.length) cell.append(makeMore(more, onOpen));
   return cell;
 }

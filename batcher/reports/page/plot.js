@@ -65,5 +65,5 @@ function figure({ title, words, columns, rows, control = null }, plot) {
   return el("figure", { class: "card" },
     el("figcaption", {}, el("h2", {}, title), control, el("p", { class: "quiet" }, words)),
     plot,
-    rows.length ? el("details", {}, el("summary", {}, "As a table"), el("div", { class: "scroller" }, table)) : null);
+    rows.length ? el("details", {}, el("summary", { "data-key": title }, "As a table"), el("div", { class: "scroller" }, table)) : null);
 }

@@ -6,20 +6,45 @@ const STATUSES = {
   failed: { word: "Failed", sign: "!" },
   rejected: { word: "Rejected", sign: "⊘" },
   unknown: { word: "Unknown", sign: "?" },
+  in_flight: { word: "In flight", sign: "↑" },
   pending: { word: "Pending", sign: "…" },
 };
 
 const EMPTY = Object.freeze({});
 const NONE = Object.freeze([]);
 
-REPORT.requests.forEach((request, index) => {
-  request.index = index;
-  request.images = request.images || NONE;
-  request.vars = request.vars || EMPTY;
-  request.request = request.request || EMPTY;
-  request.warnings = request.warnings || NONE;
-  request.time = request.at ? Date.parse(request.at) : null;
-});
+const positions = new Map(); // id → index
+
+for (const request of REPORT.requests.splice(0)) takeRequest(request);
+
+/** Take a request as it was told, in the place of what was told of it before. */
+function takeRequest(told) {
+  const index = positions.has(told.id) ? positions.get(told.id) : REPORT.requests.length;
+  positions.set(told.id, index);
+  REPORT.requests[index] = {
+    ...told,
+    index,
+    images: told.images || NONE,
+    vars: told.vars || EMPTY,
+    request: told.request || EMPTY,
+    warnings: told.warnings || NONE,
+    time: told.at ? Date.parse(told.at) : null,
+  };
+  return REPORT.requests[index];
+}
+
+/** Say of what was sent whether it is still awaited; the ledger alone cannot know. */
+function settleFlights(isRunning, requests = REPORT.requests) {
+  const run = REPORT.runs[REPORT.runs.length - 1];
+  const from = isRunning && run ? Date.parse(run.at) : Infinity;
+  for (const request of requests) {
+    if (request.error || !["unknown", "in_flight"].includes(request.status)) continue;
+    const status = request.time >= from ? "in_flight" : "unknown";
+    if (status !== request.status) REPORT.requests[request.index] = { ...request, status };
+  }
+}
+
+settleFlights(Boolean(REPORT.standing));
 
 /** Give what a person calls a request. */
 function nameOf(request) {
@@ -31,11 +56,17 @@ function coverOf(request) {
   return request.images.find((image) => image.src) || null;
 }
 
+/** Give what may have been billed for nothing: not what is still awaited. */
+function maybeBilled(request) {
+  return request.status === "in_flight" ? 0 : request.maybe_billed_usd || 0;
+}
+
 /** Say why a request has no image to show. */
 function reasonOf(request) {
   if (request.images.length && !coverOf(request)) return "The file is gone.";
   if (request.error && request.error.message) return request.error.message;
   if (request.is_replied) return "Paid; its image is still to be fetched.";
+  if (request.status === "in_flight") return "Sent; the gateway is at it.";
   if (request.status === "unknown") return "Sent, outcome not known, maybe billed.";
   return request.status === "pending" ? "Not made yet." : "";
 }
@@ -49,7 +80,7 @@ function sizeOf(request) {
   return request.request.size ? plain(request.request.size) : null;
 }
 
-/** Find the shape most images have, so that tiles fit them. */
+/** Find the shape most images have, so that tiles fit them; null without images. */
 function commonShape(requests) {
   const shapes = new Map();
   for (const request of requests) {
@@ -59,5 +90,5 @@ function commonShape(requests) {
     shapes.set(shape, (shapes.get(shape) || 0) + 1);
   }
   const [common] = [...shapes].sort((a, b) => b[1] - a[1]);
-  return common ? Number(common[0]) : 1;
+  return common ? Number(common[0]) : null;
 }

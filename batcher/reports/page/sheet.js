@@ -14,12 +14,33 @@ class Sheet {
     this.requests = [];
     this.current = 0; // position of the tile in the tab order
     this.tiles = new Map(); // position → list item
-    this.shape = commonShape(REPORT.requests);
+    this.shape = null;
     place.append(this.list);
     this.list.addEventListener("keydown", (event) => this.onKey(event));
     this.list.addEventListener("focusin", (event) => this.onFocus(event));
     addEventListener("scroll", () => this.draw(), { passive: true });
     new ResizeObserver(() => this.measure()).observe(place);
+  }
+
+  /** Show requests of which some are new or changed; what is the same stays drawn. */
+  update(requests) {
+    const current = this.requests[this.current];
+    const hadFocus = this.list.contains(document.activeElement);
+    this.requests = requests;
+    this.current = current ? Math.max(0, requests.findIndex((request) => request.id === current.id)) : 0;
+    for (const [position, tile] of this.tiles) {
+      if (requests[position] === tile.request) {
+        tile.setAttribute("aria-setsize", requests.length);
+        tile.firstChild.tabIndex = position === this.current ? 0 : -1;
+        continue;
+      }
+      tile.remove();
+      this.tiles.delete(position);
+    }
+    this.width = 0;
+    this.measure();
+    const tile = this.tiles.get(this.current);
+    if (hadFocus && tile && !tile.contains(document.activeElement)) tile.firstChild.focus({ preventScroll: true });
   }
 
   show(requests) {
@@ -43,12 +64,13 @@ class Sheet {
     const width = this.place.clientWidth;
     if (!width || width === this.width) return this.draw();
     this.width = width;
+    this.shape = this.shape || commonShape(REPORT.requests);
     const narrow = width < 520;
     this.gap = narrow ? 10 : GAP;
     const wanted = narrow ? 150 : 215;
     this.columns = Math.max(narrow ? 2 : 1, Math.floor((width + this.gap) / (wanted + this.gap)));
     this.tileWidth = (width - (this.columns - 1) * this.gap) / this.columns;
-    this.tileHeight = Math.round(this.tileWidth / this.shape) + CAPTION;
+    this.tileHeight = Math.round(this.tileWidth / (this.shape || 1)) + CAPTION;
     const rows = Math.ceil(this.requests.length / this.columns);
     this.list.style.height = `${rows * (this.tileHeight + this.gap)}px`;
     this.tiles.forEach((tile, position) => this.put(tile, position));
@@ -80,6 +102,7 @@ class Sheet {
     button.tabIndex = position === this.current ? 0 : -1;
     button.dataset.position = position;
     const tile = el("li", { "aria-posinset": position + 1, "aria-setsize": this.requests.length }, button);
+    tile.request = request;
     this.put(tile, position);
     this.tiles.set(position, tile);
     const next = [...this.tiles.keys()].filter((other) => other > position).sort((a, b) => a - b)[0];
