@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batcher.count import Count
     from batcher.gate import Gate
     from batcher.governor import Governor, Limits, Rotation
-    from batcher.ledger import LedgerWriter
+    from batcher.ledger import Ledger
     from batcher.remote import Command
 
 
@@ -70,7 +70,7 @@ class Desk:
         *,
         gate: Gate,
         count: Count,
-        ledger: LedgerWriter,
+        ledger: Ledger,
         clock: Callable[[], float],
         stop: Callable[[Failure], None],
         notice: Callable[[], None],

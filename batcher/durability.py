@@ -15,8 +15,8 @@ from batcher.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batcher.ledger import LedgerWriter
-    from batcher.stores import LocalStore
+    from batcher.ledger import Ledger
+    from batcher.stores import Store
 
 SECONDS = 1.0
 """How far the disk may be behind."""
@@ -33,8 +33,8 @@ class Durability:
 
     def __init__(
         self,
-        store: LocalStore,
-        ledger: LedgerWriter,
+        store: Store,
+        ledger: Ledger,
         on_error: Callable[[StoreError], None],
     ) -> None:
         self._store = store

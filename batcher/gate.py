@@ -23,16 +23,22 @@ class Gate:
     Args:
         governor: Decides who may leave.
         clock: Monotonic seconds, the governor's.
+        is_ours: Tells whether the work is still this process's, see `fleet.Lease`.
 
     Attributes:
         governor: The governor, to be asked for its standing.
+        is_ours: To be asked right before a request leaves.
         stopped: Why it was closed for good, when the governor closed it.
     """
 
     def __init__(
-        self, governor: Governor | Rotation, clock: Callable[[], float]
+        self,
+        governor: Governor | Rotation,
+        clock: Callable[[], float],
+        is_ours: Callable[[], bool] = lambda: True,
     ) -> None:
         self.governor = governor
+        self.is_ours = is_ours
         self.stopped: Failure | None = None
         self._clock = clock
         self._turn = asyncio.Lock()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from batcher.gate import Gate
-    from batcher.ledger import LedgerWriter, ReplyLine, Standing
+    from batcher.ledger import Ledger, ReplyLine, Standing
     from batcher.transport import Begin, Received
     from batcher.worker.recorder import Observer
     from batcher.worker.terms import Terms
@@ -44,6 +44,10 @@ INTERRUPTED = Failure(
 )
 CUT_OFF = Outcome(failure=INTERRUPTED)
 """What becomes of an admission whose attempt was sent and then left alone."""
+
+HELD_BACK = Failure(
+    error_class=ErrorClass.CONNECT, message="held back: this part is another's by now"
+)
 
 
 class Transport(Protocol):
@@ -78,7 +82,7 @@ class Worker:
         *,
         transport: Transport,
         store: Store,
-        ledger: LedgerWriter,
+        ledger: Ledger,
         gate: Gate,
         terms: Terms,
         observer: Observer,
@@ -174,6 +178,10 @@ class Worker:
             via = self._transport.along(admission.route)
             attempt = self._record.attempt(request, admission.usd, admission.route)
             outcome = CUT_OFF
+            await self._record.safe()
+            if not self._gate.is_ours():
+                outcome = Outcome()
+                return HELD_BACK
             received = await via.post(
                 body,
                 seconds=self._terms.seconds(request),
@@ -226,6 +234,7 @@ class Worker:
             prompts = tuple(each.revised_prompt for each in absent)
             urls = {each.index: each.url or "" for each in absent}
             self._record.reply(request, tuple(urls.values()), prompts, arrival)
+            await self._record.safe()
             first = max(received.partials, default=-1) + 1
             via = self._transport.along(route)
             fetched, lost = await self._fetch(request, attempt, urls, first, via=via)
