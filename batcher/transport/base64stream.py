@@ -14,6 +14,7 @@ import pybase64
 
 _LINE_BREAKS: Final = b" \t\r\n\v\f"
 _STANDARD_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
+_PLAIN: Final = re.compile(rb"[A-Za-z0-9+/]*")
 _CUT_ESCAPE: Final = re.compile(rb"\\(?:u[0-9a-fA-F]{0,3})?\Z")
 _LONGEST_ESCAPE: Final = 6
 _ESCAPE: Final = re.compile(rb"\\(?:u00([0-9a-fA-F]{2})|([bfnrt]))")
@@ -50,17 +51,33 @@ class Base64Stream:
         """
         if self.defect is not None:
             return b""
-        whole = memoryview(b"".join((self._held, text)) if self._held else text)
-        ready = len(whole) - len(whole) % 4
+        decoded = self.feed_plain(text)
+        if decoded is None:
+            return self._decode_with_care(b"".join((self._held, text)))
+        return b"".join(decoded)
+
+    def feed_plain(self, text: bytes | memoryview) -> list[bytes] | None:
+        """Decode text where it lies; take nothing of it unless all is plain Base64.
+
+        Returns:
+            The bytes that `text` completes, in pieces, or None.
+        """
+        missing = -len(self._held) % 4
+        ready = len(text) - (len(text) - missing) % 4
+        tail = bytes(text[ready:])
+        if self._padded or len(text) < missing or not _PLAIN.fullmatch(tail):
+            return None
+        view = memoryview(text)
         try:
-            decoded = pybase64.b64decode(whole[:ready], validate=True)
+            first = pybase64.b64decode(self._held + view[:missing], validate=True)
+            rest = pybase64.b64decode(view[missing:ready], validate=True)
         except binascii.Error:
-            return self._decode_with_care(bytes(whole))
-        if self._padded and ready:
-            return self._refuse("Base64 goes on after its padding")
-        self._padded = self._padded or len(decoded) * 4 != ready * 3
-        self._held = bytes(whole[ready:])
-        return decoded
+            return None
+        if len(first) % 3 and ready > missing:
+            return None  # it goes on after its padding
+        self._padded = (len(first) + len(rest)) % 3 != 0
+        self._held = tail
+        return [piece for piece in (first, rest) if piece]
 
     def end(self) -> bytes:
         """Give the last bytes, when the string's closing quote was met."""

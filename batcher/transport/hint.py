@@ -51,6 +51,8 @@ def is_final(headers: Mapping[str, str]) -> bool:
 def rate_hint(headers: Mapping[str, str]) -> RateHint | None:
     """Give what the `x-ratelimit-*` headers say, or None when there are none."""
     known = _folded(headers)
+    if not any(name.startswith("x-ratelimit-") for name in known):
+        return None
     resets = (_reset(known, name) for name in ("requests", "images"))
     hint = RateHint(
         limit_requests=_count(known, "limit-requests"),

@@ -110,6 +110,10 @@ class ReplyParser:
         """
         self._received += len(chunk)
         _check("reply", self._received, self._limits.reply)
+        if self._image is not None and not self._held:
+            decoded = self._image.feed_plain(chunk)
+            if decoded is not None:  # no quote in it, and not even looked for
+                return [self._grow(data) for data in decoded]
         text = b"".join((self._held, chunk)) if self._held else bytes(chunk)
         self._held = b""
         events: list[Event] = []
@@ -168,18 +172,21 @@ class ReplyParser:
         data = image.feed(memoryview(text)[position:end])
         if quote is not None:
             data += image.end()
-        number = len(self._defects)
         if data:
-            self._size += len(data)
-            _check("image", self._size, self._limits.image)
-            events.append(ImageData(number=number, data=data))
+            events.append(self._grow(data))
         if quote is None:
             return len(text)
+        number = len(self._defects)
         ended = ImageEnded(number=number, size=self._size, defect=image.defect)
         events.append(ended)
         self._defects.append(image.defect)
         self._image = None
         return quote
+
+    def _grow(self, data: bytes) -> ImageData:
+        self._size += len(data)
+        _check("image", self._size, self._limits.image)
+        return ImageData(number=len(self._defects), data=data)
 
 
 def _closing_quote(text: bytes, start: int) -> int | None:

@@ -12,11 +12,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 
-from batcher.transport.http import connector
 from batcher.transport.message import clean
+from batcher.transport.pool import Pool
+from batcher.transport.url import UrlError, read_url, request_head
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,18 +66,14 @@ async def preflight(base_url: str, key: Secret) -> Preflight:
     headers = {
         "Authorization": f"Bearer {key.reveal()}",
         "Accept": "application/json",
+        "Accept-Encoding": "identity",
         "Accept-Language": "en",
     }
-    async with aiohttp.ClientSession(
-        connector=connector(),
-        headers=headers,
-        timeout=aiohttp.ClientTimeout(total=SECONDS),
-        cookie_jar=aiohttp.DummyCookieJar(),
-    ) as session:
-        parts = urlsplit(base_url)
-        usage_url = f"{parts.scheme}://{parts.netloc}/api/usage/token/"
+    parts = urlsplit(base_url)
+    usage_url = f"{parts.scheme}://{parts.netloc}/api/usage/token/"
+    async with Pool() as pool:
         (status, models), (_, usage) = await asyncio.gather(
-            _get(session, f"{base_url}/models"), _get(session, usage_url)
+            _get(pool, f"{base_url}/models", headers), _get(pool, usage_url, headers)
         )
     return Preflight(
         is_reached=status is not None,
@@ -88,18 +84,24 @@ async def preflight(base_url: str, key: Secret) -> Preflight:
 
 
 async def _get(
-    session: aiohttp.ClientSession, url: str
+    pool: Pool, address: str, headers: Mapping[str, str]
 ) -> tuple[int | None, dict[str, object]]:
     """Fetch a JSON object; an empty one for anything else."""
+    body = b""
     try:
-        async with session.get(url, allow_redirects=False) as response:
-            body = await response.content.read(LARGEST_ANSWER)
-            value = msgspec.json.decode(body)
-    except (aiohttp.ClientError, OSError):
+        url = read_url(address)
+        request = (request_head("GET", url, headers),)
+        async with asyncio.timeout(SECONDS), pool.call(url.origin, request) as call:
+            while (pieces := await call.read()) is not None:
+                body += b"".join(pieces)
+                if len(body) > LARGEST_ANSWER:
+                    break
+        value = msgspec.json.decode(body)
+    except (OSError, UrlError):
         return None, {}
     except msgspec.DecodeError:
-        return response.status, {}
-    return response.status, value if isinstance(value, dict) else {}
+        return call.status, {}
+    return call.status, value if isinstance(value, dict) else {}
 
 
 def _models(answer: Mapping[str, object]) -> frozenset[str] | None:

@@ -91,7 +91,7 @@ def interpret(document: Document) -> Reply | ErrorBody:
             return error
     if document.is_stream and not images:
         return ErrorBody(message="the event stream ended without an image")
-    if document.complete and isinstance(document.values[0], Mapping | list):
+    if document.complete and isinstance(document.values[0], dict | list):
         return reply
     rescued = _rescued(document)
     return Reply(images=rescued, complete=False) if rescued else read_error(document)
@@ -99,16 +99,16 @@ def interpret(document: Document) -> Reply | ErrorBody:
 
 def _entries(value: object) -> Iterator[Mapping[str, object]]:
     """Give the parts of a value that bring an image each."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if str(value.get("type")).endswith("partial_image"):
             return
         found = value.get("data") or value.get("images")
-        if not isinstance(found, list | Mapping):
+        if not isinstance(found, list | dict):
             found = value if any(value.get(key) for key in _CARRIERS) else []
     else:
         found = value
     for entry in found if isinstance(found, list) else [found]:
-        if isinstance(entry, Mapping):
+        if isinstance(entry, dict):
             yield entry
         elif isinstance(entry, str):
             yield {"url": entry}
@@ -143,7 +143,7 @@ def _image(
 
 
 def _carried(value: object) -> str | None:
-    if isinstance(value, Mapping):  # chat completions' {"image_url": {"url": …}}
+    if isinstance(value, dict):  # chat completions' {"image_url": {"url": …}}
         value = value.get("url")
     return value if isinstance(value, str) else None
 
@@ -151,7 +151,7 @@ def _carried(value: object) -> str | None:
 def _reply(document: Document, images: tuple[ReplyImage, ...]) -> Reply:
     said: dict[str, object] = {}
     for value in document.values:
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             said.update((key, told) for key, told in value.items() if told is not None)
     usage = _plain(said.get("usage"), _DEEPEST_USAGE)
     created = said.get("created", said.get("created_at"))
@@ -182,7 +182,7 @@ def _rescued(document: Document) -> tuple[ReplyImage, ...]:
 
 def _plain(value: object, depth: int) -> object:
     """Keep numbers, texts and mappings of them: what a ledger line can hold."""
-    if isinstance(value, Mapping) and depth:
+    if isinstance(value, dict) and depth:
         kept = {_text(k): _plain(v, depth - 1) for k, v in value.items()}
         return {key: told for key, told in kept.items() if key and told is not None}
     return value if isinstance(value, int | float) else _text(value)

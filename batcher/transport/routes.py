@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from batcher.models import Failure
     from batcher.stores import Partial
-    from batcher.transport.http import Begin, HttpTransport, Received
+    from batcher.transport.exchange import Begin
+    from batcher.transport.http import HttpTransport, Received
 
 
 class Routes:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import trustme
 from aiohttp import web
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+AUTHORITY = trustme.CA()
+"""Made anew for each process; only a test trusts it."""
 
 
 @asynccontextmanager
@@ -32,8 +37,8 @@ async def serving(handler: Handler) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def talking(talk: Talk) -> AsyncIterator[str]:
-    """Talk raw TCP with whoever connects; give the origin, `http://host:port`."""
+async def talking(talk: Talk, *, is_tls: bool = False) -> AsyncIterator[str]:
+    """Talk raw TCP, or TLS as `localhost`, with whoever connects; give the origin."""
     writers: set[asyncio.StreamWriter] = set()
 
     async def talk_and_close(
@@ -48,9 +53,14 @@ async def talking(talk: Talk) -> AsyncIterator[str]:
             writers.discard(writer)
             writer.close()
 
-    server = await asyncio.start_server(talk_and_close, "127.0.0.1", 0)
+    tls = None
+    if is_tls:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        AUTHORITY.issue_cert("localhost").configure_cert(tls)
+    server = await asyncio.start_server(talk_and_close, "127.0.0.1", 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"https://localhost:{port}" if is_tls else f"http://127.0.0.1:{port}"
     finally:
         server.close()
         for writer in tuple(writers):

@@ -214,3 +214,13 @@ async def test_a_compressed_image_is_unpacked(partial: Partial) -> None:
 
     async with serving(handler) as origin:
         assert await fetched(f"{origin}/picture", partial) is None
+
+
+async def test_a_user_in_a_url_is_told_to_its_host_alone(partial: Partial) -> None:
+    shelf = Shelf(old=moved("/picture"))
+    async with serving(shelf) as origin:
+        url = origin.replace("http://", "http://name:word@") + "/old"
+        assert await fetched(url, partial) is None
+        assert await fetched(f"{origin}/picture", partial) is None
+    headers = [http.headers.get("Authorization") for http in shelf.seen]
+    assert headers == ["Basic bmFtZTp3b3Jk", "Basic bmFtZTp3b3Jk", None]

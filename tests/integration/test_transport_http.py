@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import json
+import socket
 import ssl
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import pytest
 from aiohttp import web
 
 from batcher.config import Secret
 from batcher.errors import StoreError
+from batcher.images import Document
 from batcher.models import ErrorClass, Failure
 from batcher.sandbox import Sandbox, SandboxOptions
 from batcher.stores import Draft, LocalStore, Partial
 from batcher.transport import HttpTransport, Received, Reply
 from batcher.transport.http import FAILURES
+from batcher.transport.pool import ConnectError
+from batcher.transport.response import BrokenReplyError
+from batcher.transport.url import UrlError
 from tests.integration.odd_server import read_request, serving, talking
 from tests.integration.store_conformance import ID, png
 
@@ -31,25 +37,6 @@ REPLY = json.dumps({"created": 1, "data": [{"b64_json": PICTURE}]}).encode()
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 )
-
-NEVER_SENT = {
-    *("ClientConnectorError", "ClientConnectorDNSError", "ClientSSLError"),
-    *("ClientConnectorSSLError", "ClientConnectorCertificateError"),
-    *("ClientProxyConnectionError", "UnixClientConnectorError"),
-    *("ConnectionTimeoutError", "ServerFingerprintMismatch"),
-}
-MISCONFIGURED = {
-    *("InvalidURL", "InvalidUrlClientError", "InvalidUrlRedirectClientError"),
-}
-MAYBE_SENT = {
-    *("ClientError", "ClientResponseError", "ContentTypeError", "TooManyRedirects"),
-    *("WSServerHandshakeError", "ClientHttpProxyError", "WSMessageTypeError"),
-    *("ClientConnectionError", "ClientConnectionResetError", "ClientOSError"),
-    *("ServerConnectionError", "ServerDisconnectedError", "ServerTimeoutError"),
-    *("SocketTimeoutError", "ClientPayloadError", "RedirectClientError"),
-    *("NonHttpUrlClientError", "NonHttpUrlRedirectClientError"),
-    *("UploadAbortedError",),
-}
 
 
 class Begin:
@@ -108,25 +95,19 @@ def subclasses(kind: type[BaseException]) -> Iterator[type[BaseException]]:
         yield from subclasses(each)
 
 
-def test_every_exception_of_the_library_has_a_class() -> None:
-    walked = set(subclasses(aiohttp.ClientError))
-    ours = {each for each in walked if each.__module__.startswith("aiohttp.")}
-    known = NEVER_SENT | MISCONFIGURED | MAYBE_SENT
-    assert {each.__name__ for each in ours} <= known, "a new one: give it a row"
-    for each in ours:
+def test_every_exception_of_the_network_has_a_class() -> None:
+    rows: dict[type[BaseException], str] = {UrlError: "config", ConnectError: "connect"}
+    for each in [*subclasses(UrlError), *subclasses(OSError)]:
         row = next(found for kind, found in FAILURES if issubclass(each, kind))
-        expected = ErrorClass.AMBIGUOUS
-        if each.__name__ in NEVER_SENT:
-            expected = ErrorClass.CONNECT
-        elif each.__name__ in MISCONFIGURED:
-            expected = ErrorClass.CONFIG
-        assert row is expected, each
+        assert row == rows.get(each, "ambiguous"), each
 
 
-@pytest.mark.parametrize("kind", [OSError, TimeoutError, ssl.SSLError, BrokenPipeError])
-def test_every_error_of_the_system_has_a_class(kind: type[BaseException]) -> None:
-    row = next(found for known, found in FAILURES if issubclass(kind, known))
-    assert row is ErrorClass.AMBIGUOUS
+@pytest.mark.parametrize(
+    "kind",
+    [TimeoutError, ssl.SSLError, BrokenPipeError, socket.gaierror, BrokenReplyError],
+)
+def test_every_error_of_the_system_is_among_them(kind: type[BaseException]) -> None:
+    assert kind in set(subclasses(OSError))
 
 
 async def test_an_image_inside_a_reply_is_written_while_it_comes(begin: Begin) -> None:
@@ -402,6 +383,59 @@ async def test_a_cancelled_post_leaves_a_whole_image_to_be_found(
     assert [type(await each.finish()) for each in found] == [Draft]
 
 
+@pytest.mark.parametrize(
+    ("coding", "packed"),
+    [("gzip", gzip.compress(REPLY)), ("deflate", zlib.compress(REPLY))],
+)
+async def test_a_reply_that_was_packed_unasked_is_unpacked(
+    begin: Begin, coding: str, packed: bytes
+) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        head = HEAD % len(packed)
+        writer.write(
+            head[:-2] + f"Content-Encoding: {coding}\r\n\r\n".encode() + packed
+        )
+        await writer.drain()
+
+    async with talking(talk) as origin:
+        received = await posted(origin, begin)
+    assert isinstance(received.outcome, Reply)
+    assert len(await drafts(received)) == 1
+
+
+async def test_a_reply_in_an_unknown_coding_is_ambiguous(begin: Begin) -> None:
+    async def handler(http: web.Request) -> web.StreamResponse:
+        del http
+        return web.Response(body=b"\x8b\x05", headers={"Content-Encoding": "br"})
+
+    async with serving(handler) as origin:
+        received = await posted(origin, begin)
+    assert failure(received).error_class is ErrorClass.AMBIGUOUS
+
+
+@pytest.mark.parametrize("base_url", ["http://a..b/v1", "http://gate way/\r\n"])
+async def test_an_address_that_cannot_be_is_a_mistake_of_the_configuration(
+    begin: Begin, base_url: str
+) -> None:
+    assert failure(await posted(base_url, begin)).error_class is ErrorClass.CONFIG
+
+
+async def test_a_refusal_in_the_middle_of_a_large_request_is_heard(
+    begin: Begin,
+) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 429 Slow down\r\nRetry-After: 7\r\n\r\n")
+        writer.close()
+
+    async with talking(talk) as origin:
+        received = await posted(origin, begin, body="x" * (20 << 20))
+    found = failure(received)
+    assert found.error_class is ErrorClass.RATE_LIMITED
+    assert found.retry_after == 7
+
+
 class Full:
     """A store whose disk is full."""
 
@@ -410,6 +444,9 @@ class Full:
 
     async def finish(self) -> Draft:
         raise AssertionError
+
+    async def embed(self, document: Document) -> Draft:
+        raise AssertionError(document)
 
     async def keep(self, output: str) -> str:
         raise AssertionError(output)

@@ -363,7 +363,7 @@ async def test_whenever_it_is_cancelled_an_attempt_has_a_last_word(
             known = spent.spent + spent.maybe_billed()
             assert known >= Decimal("0.5") * gateway.journal.billed
         ticks += 1 + ticks // 20
-    assert ticks > 20
+    assert ticks > 8
 
 
 def cancelling(life: asyncio.Task[None], instant: int, passed: Iterator[int]) -> Hook:

@@ -55,6 +55,7 @@ def test_every_spelling_gives_the_same_bytes(text: bytes, step: int) -> None:
         pytest.param([b"QUJDR"], id="one digit left over"),
         pytest.param([b"QUJDR==="], id="one digit, padded"),
         pytest.param([b"QQ==QUJD"], id="goes on after padding"),
+        pytest.param([b"QQ", b"==QUJD"], id="goes on after padding cut in two"),
         pytest.param([b"QQ==", b"QUJD"], id="goes on in the next piece"),
         pytest.param([b"QQ==", b"Q"], id="goes on with a digit"),
         pytest.param([b"QQ=", b"=\n", b"QUJD"], id="goes on after a line break"),

@@ -1,0 +1,141 @@
+"""Takes in what comes of one POST: images into their partials, the rest into memory.
+
+Knows of a reply's status, headers and body; not how they travelled.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from batcher.models import ErrorClass, Failure
+from batcher.stores import Draft, Partial
+from batcher.transport.document import read_document
+from batcher.transport.errorbody import ErrorBody, read_error
+from batcher.transport.failure import classify
+from batcher.transport.hint import request_id
+from batcher.transport.message import clean
+from batcher.transport.parser import (
+    ImageData,
+    ImageEnded,
+    ReplyLimitError,
+    ReplyParser,
+)
+from batcher.transport.reply import Reply, interpret
+
+if TYPE_CHECKING:
+    from batcher.transport.pool import Call
+    from batcher.transport.response import Piece
+
+LARGEST_ERROR = 1 << 20
+
+Begin = Callable[[int], Awaitable[Partial]]
+"""Starts keeping the image of a number."""
+
+
+class Exchange:
+    """What has come of one POST so far."""
+
+    def __init__(self, begin: Begin) -> None:
+        self.status: int | None = None
+        self.headers: Mapping[str, str] = {}
+        self.partials: dict[int, Partial] = {}
+        self.error: Failure | None = None
+        self._begin = begin
+        self._whole: set[int] = set()
+        self._parser: ReplyParser | None = None
+        self._error_body = b""
+
+    async def read(self, call: Call) -> None:
+        """Take in the reply to a call that was entered."""
+        self.status = call.status
+        self.headers = call.headers
+        if not 200 <= call.status < 300:
+            while (pieces := await call.read()) is not None:
+                self._error_body += b"".join(pieces)
+                if len(self._error_body) > LARGEST_ERROR:
+                    break
+            return
+        self._parser = ReplyParser()
+        try:
+            while (pieces := await call.read()) is not None:
+                for piece in pieces:
+                    await self._take(self._parser, piece)
+        except ReplyLimitError as error:
+            self.error = Failure(error_class=ErrorClass.AMBIGUOUS, message=str(error))
+
+    async def _take(self, parser: ReplyParser, chunk: Piece) -> None:
+        for event in parser.feed(chunk):
+            if isinstance(event, ImageData):
+                partial = self.partials.get(event.number)
+                if partial is None:
+                    partial = await self._begin(event.number)
+                    self.partials[event.number] = partial
+                await partial.write(event.data)
+            elif isinstance(event, ImageEnded) and event.number in self.partials:
+                draft = await self.partials[event.number].finish()
+                if isinstance(draft, Draft):
+                    self._whole.add(event.number)
+
+    def outcome(self, *, secrets: tuple[str, ...]) -> Reply | Failure:
+        """Say what it all means."""
+        parsed = self._parsed()
+        if isinstance(parsed, Reply) and (parsed.usable or self.error is None):
+            if not parsed.usable:
+                return self._unusable(parsed)
+            return parsed
+        if self.error is not None and not self._is_refused():
+            return self._with_headers(self.error)
+        if isinstance(parsed, Reply):
+            return self._unusable(parsed)
+        return classify(
+            self.status,
+            parsed or ErrorBody(message=""),
+            self.headers,
+            now=time.time(),
+            secrets=secrets,
+        )
+
+    def _is_refused(self) -> bool:
+        """Tell whether the status says enough, though the body was cut."""
+        return self.status is not None and not 200 <= self.status < 300
+
+    def _parsed(self) -> Reply | ErrorBody | None:
+        if self._parser is not None:
+            return interpret(self._parser.finish())
+        if self.status is None:
+            return None
+        return read_error(read_document(self._error_body))
+
+    def _unusable(self, reply: Reply) -> Failure:
+        """Say why a reply brings no image."""
+        if not reply.complete:
+            return self._with_headers(
+                Failure(
+                    error_class=ErrorClass.AMBIGUOUS, message="the reply was cut off"
+                )
+            )
+        defects = [image.defect for image in reply.images if image.defect]
+        message = f"no image in the reply: {defects[0] if defects else 'data is empty'}"
+        failure = Failure(error_class=ErrorClass.BAD_REPLY, message=clean(message))
+        return self._with_headers(failure)
+
+    def _with_headers(self, failure: Failure) -> Failure:
+        return msgspec.structs.replace(
+            failure, status=self.status, request_id=request_id(self.headers)
+        )
+
+    async def abandon(self) -> None:
+        """Forget the images that are not whole; a later run finds the others."""
+        for number, partial in self.partials.items():
+            if number not in self._whole:
+                await partial.discard()
+
+    async def discard(self) -> None:
+        """Forget the images that had begun to come."""
+        for partial in self.partials.values():
+            await partial.discard()
+        self.partials.clear()
