@@ -32,7 +32,7 @@ def _check_rehearsal(job: Job) -> None:
     is_sandbox = job.endpoint is not None and job.endpoint.name == SANDBOX
     if was_sandbox != is_sandbox:
         what = "a rehearsal on the sandbox" if was_sandbox else "real images"
-        raise UsageError(f"{str(job.folder)!r} holds {what}; choose another --out")
+        raise UsageError(f"{job.out!r} holds {what}; choose another --out")
 
 
 def _check_changes(job: Job) -> None:

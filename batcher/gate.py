@@ -6,9 +6,10 @@ Turns the governor's answers into waiting. Knows nothing of requests or HTTP.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from batcher.governor import Admission, Governor, Hold, Outcome, Rotation
+from batcher.models import ErrorClass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,17 +18,26 @@ if TYPE_CHECKING:
     from batcher.models import Failure
 
 
+class Others(Protocol):
+    """Those who work on the same at the same time, see `hold.Hold`."""
+
+    def is_ours(self) -> bool:
+        """Tell whether the work is still this process's."""
+
+    def refused(self, ipm: float) -> None:
+        """Note a 429, and the images a minute that were let in."""
+
+
 class Gate:
     """Lets workers out one by one, until it is closed.
 
     Args:
         governor: Decides who may leave.
         clock: Monotonic seconds, the governor's.
-        is_ours: Tells whether the work is still this process's, see `fleet.Lease`.
+        others: Who else works on the same.
 
     Attributes:
         governor: The governor, to be asked for its standing.
-        is_ours: To be asked right before a request leaves.
         stopped: Why it was closed for good, when the governor closed it.
     """
 
@@ -35,10 +45,10 @@ class Gate:
         self,
         governor: Governor | Rotation,
         clock: Callable[[], float],
-        is_ours: Callable[[], bool] = lambda: True,
+        others: Others | None = None,
     ) -> None:
         self.governor = governor
-        self.is_ours = is_ours
+        self._others = others
         self.stopped: Failure | None = None
         self._clock = clock
         self._turn = asyncio.Lock()
@@ -73,8 +83,17 @@ class Gate:
 
     def leave(self, admission: Admission, outcome: Outcome) -> None:
         """Give an admission back, with what came of it."""
-        self.governor.settle(self._clock(), admission, outcome)
+        now = self._clock()
+        self.governor.settle(now, admission, outcome)
+        failure = outcome.failure
+        is_refused = failure and failure.error_class is ErrorClass.RATE_LIMITED
+        if self._others is not None and is_refused:
+            self._others.refused(self.governor.snapshot(now).rate)
         self._changed.set()
+
+    def is_ours(self) -> bool:
+        """Tell whether one more request may leave; asked right before it does."""
+        return self._others is None or self._others.is_ours()
 
     def close(self, failure: Failure | None = None) -> None:
         """Let nobody leave any more; what is out may come back."""

@@ -6,7 +6,6 @@ the plan. Writes nothing.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,15 +23,10 @@ from batcher.config import (
 )
 from batcher.errors import ManifestError, StoreError, UsageError
 from batcher.excerpt import MOST_WALKED, Excerpt
-from batcher.ledger import (
-    FILE_NAME,
-    ImageLine,
-    Reading,
-    State,
-    names_of,
-    read_ledger,
-)
+from batcher.fleet import shard_from
+from batcher.ledger import FILE_NAME, Reading, State, names_of, read_ledger
 from batcher.ledger.event import ErrorRecord, Retry, encode, now
+from batcher.ledger.presence import presence
 from batcher.manifest import Expansion, Manifest, Problems, read_manifest
 from batcher.manifest.duplicate import Repetitions, name_clashes
 from batcher.manifest.source import FORMATS, STDIN
@@ -50,6 +44,7 @@ from batcher.plan import (
 from batcher.record import request_fields
 from batcher.selection import Selection, parse_sample, parse_shard
 from batcher.settings import Settings, checked_setting, merge_settings, settings_from
+from batcher.stores import LocalDirectory, open_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,7 +62,9 @@ class Job:
 
     Attributes:
         options: What was asked.
-        folder: The run directory; it may not exist yet.
+        out: The run directory as the user named it; it may not exist yet.
+        directory: The same, to read from.
+        shard: Which part of how many, `(2, 5)`; None for all.
         endpoint: Where to send; None only for a plan that nothing needs it for.
         settings: How to go about it.
         expansion: The manifest's requests.
@@ -97,7 +94,8 @@ class Job:
         self.endpoint = _endpoint(config, options, manifests, environment)
         self.fallbacks = fallbacks(config, self.endpoint) if self.endpoint else ()
         self.settings = _settings(self.endpoint, options, manifests, environment)
-        self.folder = Path(options.out or f"runs/{manifests[0].name}")
+        self.out = options.out or f"runs/{manifests[0].name}"
+        self.directory = open_directory(self.out)
         model = self.endpoint.model if self.endpoint else DEFAULT_MODEL
         whole = Expansion(
             manifests,
@@ -105,7 +103,9 @@ class Job:
             overrides=options.fields,
             each=self.settings.duplicates == "each",
         )
-        self.excerpt = Excerpt(whole, _selection(options), most=most_walked)
+        selection = _selection(options, environment)
+        self.shard = selection.shard
+        self.excerpt = Excerpt(whole, selection, most=most_walked)
         if self._where is not None:
             self.excerpt.check_size()
         self.expansion = self.excerpt.expansion
@@ -118,8 +118,34 @@ class Job:
         self.reading = self._read_ledger()
         self._selection = self.excerpt.selection
         self._in_shard = 0
+        self._own_keys: frozenset[int] | None = None
         self._repetitions = Repetitions()
         self.plan = self._make_plan()
+
+    @property
+    def folder(self) -> Path | None:
+        """The run directory's folder; None in an object store."""
+        directory = self.directory
+        return directory.folder if isinstance(directory, LocalDirectory) else None
+
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether others may work in the run directory at the same time."""
+        return self.folder is None or (self.shard or (1, 1))[1] > 1
+
+    def owns(self, id_: str) -> bool:
+        """Tell whether a request is this run's, by the id that a ledger names.
+
+        A shard of what is too much to be walked is known by its requests alone.
+        """
+        if self.excerpt.is_whole:
+            try:
+                return self.excerpt.selection.has_id(id_)
+            except ValueError:  # none of ours: somebody else wrote it
+                return False
+        if self._own_keys is None:
+            self._own_keys = frozenset(key_of(each.id) for each in self.expansion)
+        return key_of(id_) in self._own_keys
 
     def requests(self) -> Iterator[Request]:
         """Walk what is asked for in this run, each request once.
@@ -157,19 +183,13 @@ class Job:
                 yield request
 
     def _read_ledger(self) -> Reading:
-        if self.folder.exists() and not self.folder.is_dir():
-            raise UsageError(f"--out: {str(self.folder)!r} is not a folder")
+        folder = self.folder
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise UsageError(f"--out: {self.out!r} is not a folder")
         try:
-            return read_ledger(self.folder, holds=self._holds)
+            return read_ledger(self.directory, holds=presence(self.directory))
         except StoreError as error:
             raise UsageError(str(error)) from error
-
-    def _holds(self, image: ImageLine) -> bool:
-        """Tell whether a kept image is there with the size that was recorded."""
-        try:
-            return os.stat(f"{self.folder}/{image.path}").st_size == image.bytes  # noqa: PTH116 - a million times
-        except (OSError, ValueError):
-            return False
 
     def _make_plan(self) -> Plan:
         survey = self._survey()
@@ -215,7 +235,7 @@ class Job:
         """
         standings = self.reading.standings
         bought = frozenset(id_ for id_ in orphans if was_bought(standings.get(id_)))
-        names = names_of(self.folder, bought) if bought else {}
+        names = names_of(self.directory, bought) if bought else {}
         taken = taken_names(self.expansion, names) if names else frozenset()
         changed = sum(
             request.name in taken and standings.get(request.id) is None
@@ -272,7 +292,7 @@ class Job:
         run = standings.run
         if self.reading.damaged and run is None and not len(standings):
             raise UsageError(
-                f"{str(self.folder / FILE_NAME)!r} is no ledger that batcher can read;"
+                f"{f'{self.out}/{FILE_NAME}'!r} is no ledger that batcher can read;"
                 " choose another --out"
             )
         if run is None or not len(standings) or len(orphans) < len(standings):
@@ -281,7 +301,7 @@ class Job:
         own = {Path(m.path).name for m in self.expansion.manifests}
         if recorded and not recorded & own and not self.options.accept_changes:
             raise UsageError(
-                f"{str(self.folder / FILE_NAME)!r} is the ledger of"
+                f"{f'{self.out}/{FILE_NAME}'!r} is the ledger of"
                 f" {', '.join(sorted(recorded))}; choose another --out, or add to it"
                 " with --accept-changes"
             )
@@ -366,8 +386,11 @@ def _settings(
     return merge_settings(layers)
 
 
-def _selection(options: Options) -> Selection:
-    shard = parse_shard(options.shard) if options.shard else None
+def _selection(options: Options, environment: Mapping[str, str]) -> Selection:
+    shard = None
+    if options.shard:
+        is_auto = options.shard == "auto"
+        shard = shard_from(environment) if is_auto else parse_shard(options.shard)
     sample, percent = parse_sample(options.sample) if options.sample else (None, None)
     return Selection(
         shard=shard,

@@ -19,24 +19,27 @@ import msgspec
 from batcher.config import BUILT_IN, SANDBOX, Endpoint
 from batcher.consent import check_consent
 from batcher.control import Control, Desk
-from batcher.count import Count, count_ledger
+from batcher.count import Count
 from batcher.durability import Durability
 from batcher.engines import LocalPool
-from batcher.errors import ManifestError, StoreError, UsageError
+from batcher.errors import ManifestError, StoreError
 from batcher.gate import Gate
-from batcher.governor import Budget, Limits
+from batcher.governor import Limits
+from batcher.hold import Hold, hold
 from batcher.job import Job, require_endpoint
-from batcher.ledger import LedgerWriter, event, lock_folder
+from batcher.ledger import event
 from batcher.models import ErrorClass, Failure, Request, Summary
-from batcher.remote import RemoteControl
 from batcher.sandbox import Sandbox, SandboxOptions
-from batcher.stores import LocalStore
 from batcher.version import VERSION
 from batcher.ways import Way, make_governor, open_routes, prices_by_route
 from batcher.worker import Observer as WorkerObserver
 from batcher.worker import Terms, Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batcher.fleet import Quota
+    from batcher.remote import Command
     from batcher.transport import Routes
 
 
@@ -92,23 +95,18 @@ async def execute(
     endpoints = (require_endpoint(job), *job.fallbacks)
     keys = [endpoint.keys(job.environment) for endpoint in endpoints]
     check_consent(job)
-    _prepare_folder(job)
     async with AsyncExitStack() as resources:
-        lock = lock_folder(job.folder)
-        resources.callback(lock.release)
+        held = await resources.enter_async_context(hold(job))
+        check_consent(held.job)
         if any(_is_built_in_sandbox(endpoint) for endpoint in endpoints):
             gateway = Sandbox(sandbox or SandboxOptions())
             await resources.enter_async_context(gateway)
             endpoints = tuple(_located(each, gateway) for each in endpoints)
-        ledger = _open_ledger(job)
-        resources.callback(_close_quietly, ledger)
         pairs = zip(endpoints, keys, strict=True)
         ways = tuple(Way(endpoint=place, keys=own) for place, own in pairs)
         transport = await resources.enter_async_context(open_routes(ways))
-        run = _Run(
-            job, ways, ledger, transport=transport, observer=observer, chance=chance
-        )
-        await resources.enter_async_context(RemoteControl(job.folder, run.desk.handle))
+        run = _Run(held, ways, transport=transport, observer=observer, chance=chance)
+        await resources.enter_async_context(held.attended(run))
         return await run.go(control or Control())
 
 
@@ -123,48 +121,36 @@ def _located(endpoint: Endpoint, gateway: Sandbox) -> Endpoint:
     return msgspec.structs.replace(endpoint, base_url=gateway.base_url)
 
 
-def _open_ledger(job: Job) -> LedgerWriter:
-    standings = job.reading.standings
-    try:
-        return LedgerWriter(job.folder, standings, expected_size=job.reading.size)
-    except StoreError as error:
-        raise UsageError(str(error)) from error
-
-
 class _Run:
     """The parts of one run, put together."""
 
     def __init__(
         self,
-        job: Job,
+        held: Hold,
         ways: tuple[Way, ...],
-        ledger: LedgerWriter,
         *,
         transport: Routes,
         observer: Observer,
         chance: Callable[[], float],
     ) -> None:
         clock = time.monotonic
+        job, ledger = held.job, held.ledger
         standings = ledger.standings
+        self._held = held
         self._job = job
         self._endpoint = ways[0].endpoint
         self._ledger = ledger
         self._observer = observer
-        self._store = LocalStore(job.folder)
+        self._store = held.store
         self._durability = Durability(self._store, ledger, self._stop_for_store)
         self._count = job.count
         self._spent_before = standings.spent
         self._started = clock()
         self._id = f"{event.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        budget = Budget(
-            spent=standings.spent,
-            unknown=standings.maybe_billed(),
-            images=count_ledger(standings).images,
-        )
         governor = make_governor(
-            ways, _limits(job), budget=budget, now=self._started, random=chance
+            ways, _limits(job), budget=held.budget, now=self._started, random=chance
         )
-        self._gate = Gate(governor, clock)
+        self._gate = Gate(governor, clock, held)
         self._pool = LocalPool(room=self._room, is_closed=lambda: self._gate.is_closed)
         self._view = View(job=job, count=self._count, gate=self._gate, clock=clock)
         self._worker = Worker(
@@ -181,12 +167,12 @@ class _Run:
             ),
             observer=observer,
         )
-        self.desk = Desk(
+        self._desk = Desk(
             gate=self._gate,
             count=self._count,
             ledger=ledger,
             clock=clock,
-            stop=self._stop,
+            stop=self.stop,
             notice=self._notice,
         )
 
@@ -240,7 +226,7 @@ class _Run:
                 yield request if is_open or choice.sends(standing) else None
         except ManifestError as error:
             words = f"the manifest changed while it was worked on: {error}"
-            self._stop(Failure(error_class=ErrorClass.CONFIG, message=words))
+            self.stop(Failure(error_class=ErrorClass.CONFIG, message=words))
 
     async def _live(self, request: Request) -> None:
         before = self._ledger.standings.get(request.id)
@@ -266,11 +252,29 @@ class _Run:
         self._pool.notice()
 
     def _stop_for_store(self, error: StoreError) -> None:
-        self._stop(Failure(error_class=ErrorClass.STORE, message=str(error)))
+        self.stop(Failure(error_class=ErrorClass.STORE, message=str(error)))
 
-    def _stop(self, failure: Failure) -> None:
+    def stop(self, failure: Failure) -> None:
+        """Let nothing leave any more; what is out may come in."""
         self._gate.close(failure)
         self._pool.notice()
+
+    def handle(self, command: Command) -> Mapping[str, object]:
+        """Carry a command out; see `Desk.handle`."""
+        return self._desk.handle(command)
+
+    def limit(self, quota: Quota) -> None:
+        """Keep to this worker's part of the pace and the money from now on."""
+        governor = self._gate.governor
+        limits = msgspec.structs.replace(
+            governor.limits,
+            ipm=quota.ipm,
+            rpm=quota.rpm,
+            max_spend=quota.max_spend,
+        )
+        if limits != governor.limits:
+            governor.change(self._view.clock(), limits)
+        self._notice()
 
     def _start_timer(self) -> asyncio.TimerHandle | None:
         seconds = self._job.settings.max_time
@@ -279,7 +283,7 @@ class _Run:
         words = f"the time is up: max_time is {seconds:g} s"
         failure = Failure(error_class=ErrorClass.SPEND, message=words)
         loop = asyncio.get_running_loop()
-        return loop.call_later(seconds, self._stop, failure)
+        return loop.call_later(seconds, self.stop, failure)
 
     def _finish(self, control: Control) -> Summary:
         """Write the last line and bring everything to the disk."""
@@ -292,7 +296,7 @@ class _Run:
         summary = self._count.summary(
             self._ledger.standings,
             total=self._job.plan.total,
-            out=str(self._job.folder),
+            out=self._job.out,
             seconds=time.monotonic() - self._started,
             skipped=self._job.plan.total - self._job.plan.to_send,
             stopped=stopped,
@@ -333,17 +337,3 @@ def _limits(job: Job) -> Limits:
         longest_wait=settings.longest_wait,
         wait_for_quota=settings.wait_for_quota,
     )
-
-
-def _prepare_folder(job: Job) -> None:
-    try:
-        job.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"cannot make {str(job.folder)!r}: {error.strerror}"
-        raise UsageError(message) from error
-
-
-def _close_quietly(ledger: LedgerWriter) -> None:
-    """Close the ledger; a disk that refuses was reported when it first did."""
-    with suppress(StoreError):
-        ledger.close()

@@ -64,10 +64,14 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
     def has_shard(self, request: Request) -> bool:
         """Tell whether a request is in the shard."""
+        return self.has_id(request.id)
+
+    def has_id(self, id_: str) -> bool:
+        """Tell whether the request of an id is in the shard."""
         if self.shard is None:
             return True
         part, parts = self.shard
-        return int(request.id[:15], 16) % parts == part % parts
+        return int(id_[:15], 16) % parts == part % parts
 
     def wanted(self, total: int) -> int:
         """Say how many of so many a sample draws; all when none is asked for."""

@@ -19,6 +19,8 @@ from batcher.models import ErrorClass
 LARGEST_NUMBER = 10**9
 """Of any setting; what is larger is a slip of the hand."""
 
+_LEAST = {"max_spend": 0, "lease": 2}
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -46,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         retry: Attempts per error class, over `max_attempts`; 1 never tries again.
         stop_on: Error classes that stop the run when a request ends with one.
         embed_metadata: Put into each image's file whence it came.
+        lease: Seconds of silence after which a worker's shard may be another's.
     """
 
     concurrency: int = 8
@@ -67,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retry: dict[str, int] = {}
     stop_on: tuple[str, ...] = ()
     embed_metadata: bool = False
+    lease: float = 60.0
 
 
 def merge_settings(layers: Iterable[tuple[str, Mapping[str, object]]]) -> Settings:
@@ -123,11 +127,11 @@ def setting_types() -> Mapping[str, object]:
 
 
 def _check_number(name: str, value: float | Decimal, where: str) -> None:
-    least = 0 if name == "max_spend" else 0.001
+    least = _LEAST.get(name, 0.001)
     # Asked first: a Decimal that is no number cannot be compared.
     is_number = value.is_finite() if isinstance(value, Decimal) else True
     if not is_number or not least <= value <= LARGEST_NUMBER:
-        wanted = "0 or more" if name == "max_spend" else "above 0"
+        wanted = f"{_LEAST[name]} or more" if name in _LEAST else "above 0"
         raise UsageError(
             f"{where}: {name}: must be {wanted}, at most {LARGEST_NUMBER:,}, got"
             f" {str(value)!r}"

@@ -55,6 +55,6 @@ def execute(parsed: argparse.Namespace) -> int:
             rpm=job.settings.rpm,
         )
         is_estimate = job.endpoint is None or not job.endpoint.prices
-        lines = plan_lines(job.plan, str(job.folder), seconds, is_estimate=is_estimate)
+        lines = plan_lines(job.plan, job.out, seconds, is_estimate=is_estimate)
         print("\n".join(lines))
     return 0

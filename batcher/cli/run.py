@@ -83,9 +83,11 @@ def _watched(job: Job, parsed: argparse.Namespace) -> Iterator[None]:
     if parsed.watch is None:
         yield
         return
+    if job.folder is None:
+        raise UsageError("--watch follows a folder; in an object store use `status`")
     with watching(job.folder, parsed.watch):
         yield
-    words = f"the page has ended; see it again: batcher watch {job.folder}"
+    words = f"the page has ended; see it again: batcher watch {job.out}"
     print(words, file=sys.stderr)
 
 

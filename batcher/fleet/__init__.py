@@ -5,7 +5,8 @@ excludes; its files' times are the only clock that all share.
 """
 
 from batcher.fleet.allowance import Allowance
-from batcher.fleet.lease import TTL, Holder, Lease
+from batcher.fleet.holder import Holder
+from batcher.fleet.lease import TTL, Lease, at_work
 from batcher.fleet.member import Listener, Member
 from batcher.fleet.order import ENDED, Order, send
 from batcher.fleet.purse import Note, Purse, Terms
@@ -27,6 +28,7 @@ __all__ = [
     "Quota",
     "Round",
     "Terms",
+    "at_work",
     "send",
     "shard_from",
 ]

@@ -13,6 +13,8 @@ Why two workers never send for one shard. Let `T` be the time to live (60 s).
 - The last good write was kept no earlier than it was started. So when the taker may
   act, `T - 1 s` have passed since that start, and the hold has been over for
   `T/2 - 1 s`: 29 s for clocks that run apart and for a POST that was just leaving.
+- A holder that is a process of this machine, and is surely dead, sends nothing more:
+  its shard is taken at once (`Holder.is_gone`).
 - Of several takers, the one whose `create` of the next epoch is told true has it.
 
 Both clocks must count sleep: a laptop that was closed for an hour has lost its lease.
@@ -20,26 +22,25 @@ Both clocks must count sleep: a laptop that was closed for an hour has lost its 
 
 from __future__ import annotations
 
-import os
 import secrets
-import socket
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from batcher.errors import StoreError, UsageError
+from batcher.fleet.holder import Holder, decoded
 from batcher.fleet.purse import Note
 from batcher.fleet.roster import FOLDER, Roster, beacon_name, label_of
 from batcher.fleet.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from batcher.stores.directory import Directory, Entry
 
-__all__ = ["TTL", "Holder", "Lease", "awake"]
+__all__ = ["TTL", "Lease", "at_work", "awake"]
 
 TTL = 60.0
 """Seconds after which a holder that does not write is taken for dead."""
@@ -59,22 +60,6 @@ def awake() -> float:
     if _SLEEPLESS is None:  # pragma: no cover - Windows
         return time.perf_counter()
     return time.clock_gettime(_SLEEPLESS)
-
-
-class Holder(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds a shard, for people, and what it has of the fleet's money.
-
-    Attributes:
-        host: Machine's name.
-        pid: Process on it.
-        since: When it began.
-        note: What whoever holds the shard next has to know.
-    """
-
-    host: str = msgspec.field(default_factory=socket.gethostname)
-    pid: int = msgspec.field(default_factory=os.getpid)
-    since: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
-    note: Note = Note()
 
 
 class Lease:
@@ -226,9 +211,13 @@ class Lease:
             beacon = f"{self._epoch_name(last)}.released"
         seen = self.directory.entry(beacon) or epochs[last]
         seen_at = max(seen.modified, epochs[last].modified)
-        if last not in released and (now - seen_at).total_seconds() < self.ttl:
+        holder = decoded(
+            self.directory.read(beacon) or self.directory.read(epochs[last].name)
+        )
+        is_over = last in released or holder.is_gone
+        if not is_over and (now - seen_at).total_seconds() < self.ttl:
             raise UsageError(self._taken(beacon, last, now=now, seen=seen_at))
-        self.inherited = _decoded(self.directory.read(beacon)).note
+        self.inherited = holder.note
         return last
 
     def _time(self) -> datetime:
@@ -260,7 +249,7 @@ class Lease:
 
     def _check_parts(self, roster: Roster) -> None:
         parts = self.label.rpartition("-")[2]
-        for label in roster.live(self.ttl):
+        for label in _busy(self.directory, roster, self.ttl):
             if label.rpartition("-")[2] != parts:
                 raise UsageError(
                     f"shard {label} is being worked on; shards of different numbers "
@@ -278,7 +267,7 @@ class Lease:
         """Say who holds the shard."""
         data = self.directory.read(name)
         data = data or self.directory.read(self._epoch_name(epoch))
-        holder = _decoded(data)
+        holder = decoded(data)
         age = (now - seen).total_seconds() if now and seen else 0.0
         return (
             f"shard {self.label} is held by process {holder.pid} on {holder.host!r} "
@@ -293,10 +282,30 @@ class Lease:
         return msgspec.json.encode(msgspec.structs.replace(self._holder, note=note))
 
 
-def _decoded(data: bytes | None) -> Holder:
-    """Read a holder's file; one that cannot be read names nobody."""
-    try:
-        return msgspec.json.decode(data or b"", type=Holder)
-    except msgspec.DecodeError:
-        epoch = datetime.fromtimestamp(0, UTC)
-        return Holder(host="unknown", pid=0, since=epoch)
+def at_work(directory: Directory, *, ttl: float = TTL) -> tuple[str, ...]:
+    """Tell which shards of a directory are being worked on; blocks.
+
+    Raises:
+        StoreError: The directory cannot be read or written.
+    """
+    entries = list(directory.entries(FOLDER))
+    if not entries:
+        return ()
+    name = f"{FOLDER}probe-{secrets.token_hex(8)}"
+    directory.write(name, b"?")
+    probe = directory.entry(name)
+    directory.remove([name])
+    if probe is None:
+        raise StoreError(f"{name!r} was written and is not listed")
+    return _busy(directory, Roster.read(entries, now=probe.modified), ttl)
+
+
+def _busy(directory: Directory, roster: Roster, ttl: float) -> tuple[str, ...]:
+    """Give the shards whose holders may live; a process known to be dead does not."""
+    return tuple(
+        label
+        for label in roster.live(ttl)
+        if not decoded(
+            directory.read(beacon_name(label, roster.beacons[label].epoch))
+        ).is_gone
+    )

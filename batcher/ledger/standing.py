@@ -121,6 +121,10 @@ class Standings:
             ZERO,
         )
 
+    def trust(self) -> None:
+        """Check no more files: what is folded from now on, this process has kept."""
+        self._holds = None
+
     def says_the_same(self, other: Standings) -> bool:
         """Tell whether two ledgers come to the same."""
         return (
@@ -154,6 +158,15 @@ class Standings:
         else:
             self._fold(line)
         return line
+
+    def take_of(self, raw: bytes, owns: Callable[[str], bool]) -> None:
+        """Fold one line, if it is about a request that `owns` tells; never raises."""
+        try:
+            line = read_line(raw)
+        except msgspec.DecodeError:
+            return
+        if line is not None and line.id is not None and owns(line.id):
+            self._fold(line)
 
     def _fold(self, line: Line) -> None:
         step = STEPS.get(line.event)

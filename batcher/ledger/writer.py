@@ -11,8 +11,6 @@ import os
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from batcher.errors import StoreError, UsageError
 from batcher.ledger.event import Event, encode
 from batcher.ledger.merge import FILE_NAME, has_segments
@@ -21,6 +19,8 @@ from batcher.stores import LocalDirectory
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from filelock import FileLock
 
     from batcher.ledger.standing import Standings
 
@@ -54,7 +54,7 @@ class LedgerWriter:
             try:
                 self._file = os.open(self._path, flags, 0o644)
                 opened.callback(os.close, self._file)
-                self._size = _repair(self._file)
+                self._size = repair(self._file)
             except OSError as error:
                 raise StoreError(self._words("open", error)) from error
             if self._size != expected_size:
@@ -66,7 +66,7 @@ class LedgerWriter:
         """Write one line; raises `StoreError` with the file as it was before."""
         line = encode(event)
         try:
-            _write_whole(self._file, line)
+            write_whole(self._file, line)
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._file, self._size)
@@ -95,8 +95,12 @@ class LedgerWriter:
         return f"cannot {verb} {str(self._path)!r}: {error.strerror}"
 
 
-def lock_folder(folder: Path) -> FileLock:
+def lock_folder(folder: Path, *, seconds: float = 0.0) -> FileLock:
     """Take a run directory's lock, which a dead process releases.
+
+    Args:
+        folder: The run directory.
+        seconds: How long to wait for it; blocks.
 
     Returns:
         The lock, held; `release` it.
@@ -104,9 +108,11 @@ def lock_folder(folder: Path) -> FileLock:
     Raises:
         UsageError: Another process writes there, or the folder refuses.
     """
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - readers do without
+
     lock = FileLock(folder / LOCK_NAME)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=seconds)
     except Timeout as error:
         message = f"another run is writing to {str(folder)!r}; wait for it or stop it"
         raise UsageError(message) from error
@@ -116,18 +122,18 @@ def lock_folder(folder: Path) -> FileLock:
     return lock
 
 
-def _write_whole(file: int, line: bytes) -> None:
+def write_whole(file: int, line: bytes) -> None:
     """Write a line; a short write is followed by the error that cut it."""
     while line:
         line = line[os.write(file, line) :]
 
 
-def _repair(file: int) -> int:
+def repair(file: int) -> int:
     """Cut a torn last line off, or end it when it is whole; give the size."""
     size = os.fstat(file).st_size
-    start = _last_line(file, size)
-    if start == size:
+    if not size or os.pread(file, 1, size - 1) == b"\n":
         return size
+    start = _last_line(file, size)
     if is_whole(os.pread(file, size - start, start)):
         os.write(file, b"\n")
         return size + 1

@@ -149,6 +149,7 @@ _SETTING_KINDS: dict[str, Schema] = {
     "adaptive": {"type": "boolean"},
     "wait_for_quota": {"type": "boolean"},
     "embed_metadata": {"type": "boolean"},
+    "lease": {"type": "number", "minimum": 2},
     "on_unknown": {"enum": ["retry", "skip"]},
     "duplicates": {"enum": ["once", "each"]},
     "on_mismatch": {"enum": ["keep", "fail", "retry"]},

@@ -510,7 +510,7 @@ async def test_a_damaged_ledger_is_repaired_and_goes_on(
     content[4] = b"\\0" * 60 + b"\n"
     ledger.write_bytes(b"".join(content) + b'{"event":"att')
     job = project.job()
-    assert job.reading.damaged == (5,)
+    assert job.reading.damaged == ("ledger.jsonl:5",)
     assert (await project.start(job)).exit_code == 0
     assert gateway.journal.posts <= 13
     assert ledger.read_bytes().splitlines(keepends=True)[4] == content[4]

@@ -1,0 +1,37 @@
+"""Tells whether the images that a ledger names are there, with their sizes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batcher.stores import LocalDirectory
+
+if TYPE_CHECKING:
+    from batcher.ledger.line import ImageLine
+    from batcher.ledger.standing import Holds
+    from batcher.stores import Directory
+
+
+def presence(directory: Directory) -> Holds:
+    """Make what tells whether a run directory still holds an image.
+
+    An object store takes its time for each question, so it is listed, once, when the
+    first one is asked.
+    """
+    if isinstance(directory, LocalDirectory):
+        return lambda image: _size(directory, image) == image.bytes
+    there: set[int] = set()
+
+    def holds(image: ImageLine) -> bool:
+        if not there:
+            there.update(hash((each.name, each.bytes)) for each in directory.entries())
+        return hash((image.path, image.bytes)) in there
+
+    return holds
+
+
+def _size(directory: LocalDirectory, image: ImageLine) -> int | None:
+    try:
+        return directory.size(image.path)
+    except ValueError:  # a path with a NUL, which no file has
+        return None
