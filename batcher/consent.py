@@ -14,13 +14,8 @@ if TYPE_CHECKING:
 def check_consent(job: Job) -> None:
     """Check all that a run needs a person's word for; raises `UsageError`."""
     job.excerpt.check_size()
-    for check in (_check_engine, _check_rehearsal, _check_changes, _check_budget):
+    for check in (_check_rehearsal, _check_changes, _check_budget):
         check(job)
-
-
-def _check_engine(job: Job) -> None:
-    if job.options.engine != "local":
-        raise UsageError(f"--engine {job.options.engine}: not in this version")
 
 
 def _check_rehearsal(job: Job) -> None:

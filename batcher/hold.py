@@ -22,7 +22,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from batcher.count import count_ledger
 from batcher.errors import StoreError, UsageError
-from batcher.fleet import Allowance, Lease, Member, Order, Quota, Terms, at_work
+from batcher.fleet import (
+    Allowance,
+    HeldError,
+    Lease,
+    Member,
+    Order,
+    Quota,
+    Terms,
+    at_work,
+)
 from batcher.governor import Budget
 from batcher.job import Job
 from batcher.ledger import Ledger, LedgerWriter, Standings, lock_folder, writer_name
@@ -161,7 +170,7 @@ class _Share:
         self.lease = lease
         self.member = Member(lease, wish=wish, listener=self)
         self._stage: Stage | None = None
-        self._quota = wish
+        self._wish = self._quota = wish
         self._orders: list[Order] = []
         self._reason: str | None = None
 
@@ -189,7 +198,7 @@ class _Share:
         self._reason = reason
         if self._stage is not None:
             words = f"shard {self.lease.label} is no longer held here: {reason}"
-            failure = Failure(error_class=ErrorClass.STORE, message=words)
+            failure = Failure(error_class=ErrorClass.LEASE, message=words)
             self._stage.stop(failure)
 
     def changed(self, quota: Quota) -> None:
@@ -209,7 +218,9 @@ class _Share:
     async def open(self) -> None:
         """Read the ledger anew, now that the shard is held, and get to work."""
         job, lease = self.job, self.lease
-        if not await self.member.settled():
+        # Where nothing is shared but the work, nobody needs to know of this worker.
+        is_known = self._wish == Quota() or await self.member.settled()
+        if not is_known or not self.is_ours():
             raise UsageError(f"{job.out!r}: {self._reason or lease.lost}")
         job = self.job = await asyncio.to_thread(Job, job.options, job.environment)
         own = await asyncio.to_thread(_read_own, job)
@@ -253,22 +264,35 @@ async def _share(job: Job, resources: AsyncExitStack) -> Hold:
     shard = job.shard or (1, 1)
     if shard[1] > 1 and job.settings.max_images is not None:
         raise UsageError("max_images cannot be kept to by several shards; use --first")
-    lock = None
-    if isinstance(job.directory, LocalDirectory):
-        lock = lock_folder(_prepared(job), seconds=JOINING)
-    try:
-        lease = Lease(_impatient(job), shard, ttl=job.settings.lease)
-        held = _Share(job, lease)
-        await resources.enter_async_context(held.member)
-    finally:
-        # A run of the whole looks for leases once it has the lock.
-        if lock is not None:
-            lock.release()
+    lease = Lease(_impatient(job), shard, ttl=job.settings.lease)
+    held = _Share(job, lease)
+    while True:
+        if await _joined(held, resources):
+            break
+        await asyncio.sleep(lease.ttl / 6)
     await resources.enter_async_context(_kept_up(held.member))
     _log.info("shard %s is held, epoch %d", lease.label, lease.epoch)
     await held.open()
     resources.push_async_callback(_close, held.ledger)
     return held
+
+
+async def _joined(held: _Share, resources: AsyncExitStack) -> bool:
+    """Take the shard; false when another has it, and it is to be waited for."""
+    lock = None
+    if isinstance(held.job.directory, LocalDirectory):
+        lock = lock_folder(_prepared(held.job), seconds=JOINING)
+    try:
+        await resources.enter_async_context(held.member)
+    except HeldError:
+        if not held.job.options.wait_for_shard:
+            raise
+        return False
+    finally:
+        # A run of the whole looks for leases once it has the lock.
+        if lock is not None:
+            lock.release()
+    return True
 
 
 @asynccontextmanager

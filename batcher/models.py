@@ -37,6 +37,7 @@ class ErrorClass(StrEnum):
     QUOTA = "quota"
     CONFIG = "config"
     STORE = "store"
+    LEASE = "lease"
     SPEND = "spend"
 
 

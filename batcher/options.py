@@ -10,7 +10,7 @@ from batcher.errors import UsageError
 from batcher.manifest.field import FIELDS, suggestion
 from batcher.plan import RETRY_WORDS
 
-ENGINES = ("local", "dask", "ray")
+ENGINES = ("local", "processes", "dask", "ray")
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +30,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         first: Only so many requests from the start.
         sample: Only so many, or a percentage of them, drawn by `seed`.
         seed: What decides the drawing.
-        shard: Only one part of several, `I/N`.
+        shard: Only one part of several, `I/N`; `auto` asks the environment.
+        wait_for_shard: Wait while another worker holds the shard.
         fields: Fields that beat the manifest's, by name.
         accept_changes: Buy anew what was bought before with other content.
         engine: Who runs the work.
@@ -50,6 +51,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     sample: str | None = None
     seed: int = 0
     shard: str | None = None
+    wait_for_shard: bool = False
     fields: Mapping[str, object] = {}
     accept_changes: bool = False
     engine: str = "local"

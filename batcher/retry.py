@@ -53,6 +53,7 @@ RULES: Mapping[ErrorClass, Rule] = {
     ErrorClass.QUOTA: _STOP,
     ErrorClass.CONFIG: _STOP,
     ErrorClass.STORE: _STOP,
+    ErrorClass.LEASE: _STOP,
     ErrorClass.SPEND: _STOP,
 }
 """Every class of DESIGN §6. `download` has fetches of its own, never a new POST."""

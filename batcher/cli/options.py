@@ -46,7 +46,21 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
     for flag, metavar, words in SETTINGS:
         how.add_argument(flag, metavar=metavar, help=words)
     how.add_argument("--on-unknown", choices=("retry", "skip"), help="default: retry")
-    how.add_argument("--engine", default="local", help="local, the only one so far")
+    how.add_argument(
+        "--engine",
+        default="local",
+        metavar="NAME",
+        help="who runs the work: local, processes, dask or ray",
+    )
+    how.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of dask or ray; default: started here"
+    )
+    how.add_argument(
+        "--workers", type=int, metavar="N", help="to start here; default: one a core"
+    )
+    how.add_argument(
+        "--shards", type=int, metavar="N", help="to cut into; default: 4 a worker"
+    )
     what = parser.add_argument_group("which requests")
     what.add_argument(
         "--retry",
@@ -69,7 +83,16 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--first", type=int, metavar="N", help="only the first N")
     what.add_argument("--sample", metavar="N|P%", help="only N, or P in a hundred")
     what.add_argument("--seed", type=int, default=0, help="what decides --sample")
-    what.add_argument("--shard", metavar="I/N", help="only part I of N")
+    what.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="only part I of N; auto: of a Slurm array or a Kubernetes job",
+    )
+    what.add_argument(
+        "--wait-for-shard",
+        action="store_true",
+        help="wait while another worker holds the shard",
+    )
     what.add_argument(
         "--set",
         action="append",
@@ -119,6 +142,7 @@ def read_options(parsed: argparse.Namespace) -> Options:
         sample=parsed.sample,
         seed=parsed.seed,
         shard=parsed.shard,
+        wait_for_shard=parsed.wait_for_shard,
         fields=_fields(parsed.set),
         accept_changes=parsed.accept_changes,
         engine=parsed.engine,

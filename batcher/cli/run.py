@@ -69,6 +69,10 @@ def execute(parsed: argparse.Namespace) -> int:
     _warn(job)
     if parsed.check:
         return _check(job)
+    if job.options.engine != "local":
+        from batcher.cli.fleet import run_fleet  # noqa: PLC0415 - most runs do without
+
+        return _tell(run_fleet(job, parsed, SIGNALS), parsed)
     with _watched(job, parsed):
         stopped = None if parsed.canary is None else _canary(job, parsed)
         if stopped is None and parsed.canary is not None:

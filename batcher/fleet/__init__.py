@@ -6,7 +6,7 @@ excludes; its files' times are the only clock that all share.
 
 from batcher.fleet.allowance import Allowance
 from batcher.fleet.holder import Holder
-from batcher.fleet.lease import TTL, Lease, at_work
+from batcher.fleet.lease import TTL, HeldError, Lease, at_work
 from batcher.fleet.member import Listener, Member
 from batcher.fleet.order import ENDED, Order, send
 from batcher.fleet.purse import Note, Purse, Terms
@@ -18,6 +18,7 @@ __all__ = [
     "ENDED",
     "TTL",
     "Allowance",
+    "HeldError",
     "Holder",
     "Lease",
     "Listener",

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from batcher.stores.directory import Directory, Entry
 
-__all__ = ["TTL", "Lease", "at_work", "awake"]
+__all__ = ["TTL", "HeldError", "Lease", "at_work", "awake"]
 
 TTL = 60.0
 """Seconds after which a holder that does not write is taken for dead."""
@@ -60,6 +60,10 @@ def awake() -> float:
     if _SLEEPLESS is None:  # pragma: no cover - Windows
         return time.perf_counter()
     return time.clock_gettime(_SLEEPLESS)
+
+
+class HeldError(UsageError):
+    """Another worker holds the shard, or held it a moment ago."""
 
 
 class Lease:
@@ -114,7 +118,7 @@ class Lease:
         self.epoch = self._vacant_epoch() + 1
         name = self._epoch_name(self.epoch)
         if not self.directory.create(name, self._encoded(self.inherited)):
-            raise UsageError(self._taken(name, self.epoch))
+            raise HeldError(self._taken(name, self.epoch))
         roster = self._sign_of_life(self.inherited)
         try:
             self._check_parts(roster)
@@ -216,7 +220,7 @@ class Lease:
         )
         is_over = last in released or holder.is_gone
         if not is_over and (now - seen_at).total_seconds() < self.ttl:
-            raise UsageError(self._taken(beacon, last, now=now, seen=seen_at))
+            raise HeldError(self._taken(beacon, last, now=now, seen=seen_at))
         self.inherited = holder.note
         return last
 
