@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batcher.models import Request
+    from batcher.stores import Directory
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,18 +65,20 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return {**line, "status": self.status}
 
 
-def read_records(folder: Path, standings: Standings) -> Iterator[Record]:
+def read_records(
+    place: Path | str | Directory, standings: Standings
+) -> Iterator[Record]:
     """Walk every request of a run directory: those that ended, then the others.
 
     Args:
-        folder: The run directory.
+        place: The run directory.
         standings: What was read of its ledger.
 
     Raises:
         StoreError: The ledger cannot be read.
     """
     ended: set[int] = set()
-    for result in read_results(folder):
+    for result in read_results(place):
         # A number per request, not its id: a ledger may name a million.
         ended.add(hash(result.id))
         yield Record(id=result.id, result=result, standing=standings.get(result.id))

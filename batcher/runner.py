@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+from msgspec import UNSET
 
 from batcher.config import BUILT_IN, SANDBOX, Endpoint
 from batcher.consent import check_consent
@@ -214,6 +215,7 @@ class _Run:
             ),
             settings=msgspec.structs.asdict(job.settings),
             total=job.plan.total,
+            shard=job.shard or UNSET,
         )
 
     def _wanted(self) -> Iterator[Request | None]:

@@ -35,7 +35,8 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code (DESIGN §3)."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    # No `list(…)`: once it was called, the command of that name is what it means here.
+    arguments = [*(sys.argv[1:] if argv is None else argv)]
     try:
         parsed = make_parser(arguments).parse_args(arguments)
         if parsed.command is None:

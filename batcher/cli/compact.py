@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,14 +17,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(parsed: argparse.Namespace) -> int:
     """Rewrite the ledger and say what became of it."""
     from batcher.cli.encode import print_json  # noqa: PLC0415 - `--help` does without
-    from batcher.cli.folder import check_folder  # noqa: PLC0415
+    from batcher.cli.folder import (  # noqa: PLC0415
+        check_idle,
+        local_folder,
+        open_run,
+    )
     from batcher.ledger import compact_ledger, lock_folder  # noqa: PLC0415
 
-    folder = Path(parsed.folder)
-    check_folder(folder)
+    folder = local_folder(
+        parsed.folder,
+        "there a ledger cannot be replaced at one instant; copy it to a folder first",
+    )
+    directory = open_run(parsed.folder)
     lock = lock_folder(folder)
     try:
-        done = compact_ledger(folder)
+        # Whoever wants to join them needs the lock, so they stay away.
+        check_idle(directory)
+        done = compact_ledger(folder, is_live=lambda: False)
     finally:
         lock.release()
     if parsed.json:

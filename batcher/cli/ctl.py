@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping, Sequence
+
+    from batcher.remote import Command
+    from batcher.stores import Directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,14 +25,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(parsed: argparse.Namespace) -> int:
-    """Send one command and print where the run stands."""
+    """Send one command and print where the run stands, or who is told."""
     from batcher.cli.encode import print_json  # noqa: PLC0415 - `--help` does without
-    from batcher.remote import parse_command, send  # noqa: PLC0415
+    from batcher.remote import parse_command  # noqa: PLC0415
+    from batcher.stores import open_directory  # noqa: PLC0415
 
-    reply = send(Path(parsed.folder), parse_command(parsed.name, parsed.value))
+    command = parse_command(parsed.name, parsed.value)
+    reply = _told(open_directory(parsed.folder), command)
     if parsed.json:
         print_json(reply)
     else:
         for name, value in reply.items():
             print(f"{name.replace('_', ' '):<14} {'-' if value is None else value}")
     return 0
+
+
+def _told(directory: Directory, command: Command) -> Mapping[str, object]:
+    """Tell a fleet by a file, a run of this machine by its socket.
+
+    Raises:
+        UsageError: Nobody is at work, or the run refuses the command.
+        StoreError: The run directory cannot be read or written.
+    """
+    from batcher.cli.folder import live_shards  # noqa: PLC0415 - see above
+    from batcher.errors import UsageError  # noqa: PLC0415
+    from batcher.remote import send  # noqa: PLC0415
+    from batcher.stores import LocalDirectory  # noqa: PLC0415
+
+    shards = live_shards(directory)
+    if shards:
+        return _ordered(directory, command, shards)
+    if isinstance(directory, LocalDirectory):
+        return send(directory.folder, command)
+    raise UsageError(f"no run is going on in {str(directory)!r}")
+
+
+def _ordered(
+    directory: Directory, command: Command, shards: Sequence[str]
+) -> Mapping[str, object]:
+    """Give an order to all workers, who read it at their next sign of life."""
+    from batcher import fleet  # noqa: PLC0415 - most runs are of one worker
+    from batcher.ledger.event import now  # noqa: PLC0415
+
+    told: dict[str, object] = {"workers": len(shards), "shards": ", ".join(shards)}
+    if command.name != "status":
+        order = fleet.Order(name=command.name, value=command.value, at=now())
+        told |= {"order": fleet.send(directory, order), "command": command.name}
+    return told

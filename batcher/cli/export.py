@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batcher.cli.folder import read_folder
+from batcher.cli.folder import open_run, read_run
 from batcher.cli.options import add_where
 from batcher.cli.table import safe
 from batcher.cli.words import counts
@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument("folder", metavar="DIR")
     parser.add_argument("--format", required=True, choices=FORMATS)
-    parser.add_argument("--out", metavar="FOLDER", help="default: DIR/export/FORMAT")
+    words = "default: DIR/export/FORMAT; of a URL, export-NAME/FORMAT here"
+    parser.add_argument("--out", metavar="FOLDER", help=words)
     add_where(parser, "only images of these requests")
     parser.add_argument(
         "--split",
@@ -54,9 +55,9 @@ def execute(parsed: argparse.Namespace) -> int:
 
     from batcher.exports import Listener, write_export  # noqa: PLC0415
 
-    folder = Path(parsed.folder)
     options = _options(parsed)
-    standings = read_folder(folder).standings
+    directory = open_run(parsed.folder)
+    standings = read_run(directory).standings
     # `disable=None`: no bar where standard error is no terminal.
     with tqdm(unit=" images", leave=False, disable=None) as bar:
 
@@ -64,7 +65,7 @@ def execute(parsed: argparse.Namespace) -> int:
             bar.write(f"left out: {safe(row.path)}: {safe(words)}", file=sys.stderr)
 
         listener = Listener(on_image=bar.update, on_left_out=say)
-        export = write_export(folder, standings, options, listener=listener)
+        export = write_export(directory, standings, options, listener=listener)
     _conclude(export)
     return int(export.left_out > 0)
 

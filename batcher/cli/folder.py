@@ -6,29 +6,75 @@ import sys
 from typing import TYPE_CHECKING
 
 from batcher.errors import UsageError
-from batcher.ledger import FILE_NAME, read_ledger
+from batcher.layout import check_ledger
+from batcher.ledger import read_ledger
+from batcher.stores import LocalDirectory, open_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from batcher.ledger import Reading
+    from batcher.stores import Directory
 
 
-def check_folder(folder: Path) -> None:
-    """Make sure that there is a ledger; raises `UsageError`."""
-    if not (folder / FILE_NAME).is_file():
-        raise UsageError(f"there is no {FILE_NAME} in {str(folder)!r}")
+def open_run(place: str) -> Directory:
+    """Open a folder, or a URL of an object store, that holds a ledger.
+
+    Raises:
+        UsageError: It holds none, or cannot be used.
+        StoreError: It cannot be read.
+    """
+    directory = open_directory(place)
+    check_ledger(directory)
+    return directory
 
 
-def read_folder(folder: Path) -> Reading:
+def local_folder(place: str, need: str) -> Path:
+    """Give the folder of a run directory, where there must be one.
+
+    Args:
+        place: What the user named.
+        need: Why, and what to do instead.
+
+    Raises:
+        UsageError: It is at a URL.
+    """
+    directory = open_directory(place)
+    if not isinstance(directory, LocalDirectory):
+        raise UsageError(f"{str(directory)!r} is no folder: {need}")
+    return directory.folder
+
+
+def read_run(directory: Directory) -> Reading:
     """Read a run directory's ledger; lines that cannot be read are warned about.
 
     Raises:
-        UsageError: There is no ledger.
         StoreError: It cannot be read.
     """
-    check_folder(folder)
-    reading = read_ledger(folder)
+    reading = read_ledger(directory)
     for place in reading.damaged:
         print(f"warning: {place} is damaged", file=sys.stderr)
     return reading
+
+
+def live_shards(directory: Directory) -> tuple[str, ...]:
+    """Name the shards that workers may be at work on, such as `0003-of-0016`.
+
+    Raises:
+        StoreError: The run directory cannot be read or written.
+    """
+    if next(iter(directory.entries("fleet/")), None) is None:
+        return ()
+    from batcher.fleet import at_work  # noqa: PLC0415 - most runs are of one worker
+
+    return at_work(directory)
+
+
+def check_idle(directory: Directory) -> None:
+    """Make sure that no worker of a fleet is at work; raises `UsageError`."""
+    shards = live_shards(directory)
+    if shards:
+        raise UsageError(
+            f"others are writing to {str(directory)!r}: shard {', '.join(shards)};"
+            " wait for them or stop them"
+        )

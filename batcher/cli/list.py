@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batcher.cli.encode import print_json
-from batcher.cli.folder import read_folder
+from batcher.cli.folder import open_run, read_run
 from batcher.cli.options import add_where
 from batcher.cli.table import cell, screen_width, table_lines
 from batcher.errors import UsageError
@@ -46,7 +45,7 @@ def execute(parsed: argparse.Namespace) -> int:
     """Print as it is read; only `--sort` holds what was selected."""
     fields = _fields(parsed.fields)
     where = read_where(parsed.where, parsed.marks)
-    rows = _rows(Path(parsed.folder), where)
+    rows = _rows(parsed.folder, where)
     if parsed.sort:
         rows = _sorted(rows, parsed.sort)
     if parsed.json:
@@ -59,10 +58,11 @@ def execute(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(folder: Path, where: Where | None) -> Iterator[Row]:
-    standings = read_folder(folder).standings
+def _rows(place: str, where: Where | None) -> Iterator[Row]:
+    directory = open_run(place)
+    standings = read_run(directory).standings
     now = datetime.now(UTC)
-    for record in read_records(folder, standings):
+    for record in read_records(directory, standings):
         known = record.fields(now)
         if where is None:
             yield record, known

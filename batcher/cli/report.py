@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument("folder", metavar="DIR")
-    parser.add_argument("--out", metavar="FOLDER", help="default: DIR/report")
+    parser.add_argument(
+        "--out",
+        metavar="FOLDER",
+        help="default: DIR/report; of a URL, report-NAME here",
+    )
+    parser.add_argument(
+        "--thumbs-only",
+        action="store_true",
+        help="of a URL: thumbnails, and no copies of the images themselves",
+    )
     add_where(parser, "only these requests; the numbers stay those of the run")
 
 
@@ -28,12 +37,17 @@ def execute(parsed: argparse.Namespace) -> int:
     from batcher.marks import read_where  # noqa: PLC0415
     from batcher.reports import write_report  # noqa: PLC0415
 
-    folder = Path(parsed.folder)
     out = Path(parsed.out) if parsed.out else None
     where = read_where(parsed.where, parsed.marks)
     # `disable=None`: no bar where standard error is no terminal.
     with tqdm(unit=" requests", leave=False, disable=None) as bar:
-        report = write_report(folder, out, where=where, on_request=bar.update)
+        report = write_report(
+            parsed.folder,
+            out,
+            where=where,
+            is_thumbs_only=parsed.thumbs_only,
+            on_request=bar.update,
+        )
     _say(report)
     return 0
 
@@ -45,5 +59,6 @@ def _say(report: Report) -> None:
         words = "pip install 'batcher[report]' makes the page load faster"
         print(f"note: no thumbnails without Pillow; {words}", file=sys.stderr)
     made = f", {report.made:,} thumbnails made" if report.made else ""
-    print(f"{report.requests:,} requests{made}")
+    copied = f", {report.copied / 1e6:,.1f} MB copied" if report.copied else ""
+    print(f"{report.requests:,} requests{made}{copied}")
     print(f"open {report.page}")

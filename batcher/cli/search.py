@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from batcher.cli.table import safe
 from batcher.errors import UsageError
+from batcher.stores import LocalDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from batcher.record import Record
+    from batcher.stores import Directory
 
 SHORTEST_PREFIX = 4
 """Characters of an id that are taken for one."""
@@ -40,20 +42,21 @@ class Search:
     """What one word on the command line may mean.
 
     Args:
-        folder: The run directory.
+        directory: The run directory.
         word: An id or its beginning, a name, or a file, relative to here or to the
-            run directory.
+            run directory, or its URL.
     """
 
-    def __init__(self, folder: Path, word: str) -> None:
-        self._folder = folder
+    def __init__(self, directory: Directory, word: str) -> None:
+        self._place = str(directory)
         self._word = word
-        self._paths = {Path(word).as_posix()}
-        inner, file = folder.resolve(), Path(word).resolve()
-        if file.is_relative_to(inner):
-            self._paths.add(file.relative_to(inner).as_posix())
+        self._paths = {Path(word).as_posix(), word.removeprefix(f"{directory}/")}
+        file = Path(word).resolve()
+        if isinstance(directory, LocalDirectory):
+            inner = directory.folder.resolve()
+            if file.is_relative_to(inner):
+                self._paths.add(file.relative_to(inner).as_posix())
         self._sha256 = _digest(file) if file.is_file() else None
-
         self._names: list[str] = []
 
     def find(self, records: Iterable[Record]) -> Record | None:
@@ -101,14 +104,14 @@ class Search:
     def none(self) -> UsageError:
         """Say that nothing was found, and what is near."""
         if self._sha256 is not None:
-            words = f"{self._word!r} is no image of {str(self._folder)!r}"
+            words = f"{self._word!r} is no image of {self._place!r}"
             return UsageError(
                 f"{words}: its path and its content are not in the ledger,"
                 " and it does not say itself whence it came"
             )
         near = difflib.get_close_matches(self._word, self._names, n=3)
         hint = f"; near: {', '.join(map(repr, near))}" if near else ""
-        words = f"{str(self._folder)!r} holds no id, name or file {self._word!r}"
+        words = f"{self._place!r} holds no id, name or file {self._word!r}"
         return UsageError(f"{words}{hint or '; `batcher list` shows what it holds'}")
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
 from batcher.cli.encode import print_json
-from batcher.cli.folder import read_folder
+from batcher.cli.folder import open_run, read_run
 from batcher.cli.search import Search
 from batcher.cli.table import cell, clip, safe, screen_width, table_lines
 from batcher.cli.words import duration, usd
@@ -20,6 +20,7 @@ from batcher.ledger import history
 from batcher.models import Image
 from batcher.provenance import history_in, recorded
 from batcher.record import Record, read_records
+from batcher.stores import is_url, open_directory
 
 if TYPE_CHECKING:
     import argparse
@@ -39,14 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(parsed: argparse.Namespace) -> int:
     """Find and print."""
-    folder = Path(parsed.folder)
     if parsed.word is None:
-        story = _told_by(folder)
+        story = _told_by(parsed.folder)
         if story is None:
             words = "is no image that says whence it came; name a DIR and what is in it"
-            raise UsageError(f"{str(folder)!r} {words}")
+            raise UsageError(f"{parsed.folder!r} {words}")
     else:
-        story = _of_run(folder, parsed.word)
+        story = _of_run(parsed.folder, parsed.word)
     if parsed.json:
         print_json({**story.line, "history": story.history})
         return 0
@@ -75,26 +75,30 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     history: Sequence[Mapping[str, object]]
 
 
-def _of_run(folder: Path, word: str) -> Story:
+def _of_run(place: str, word: str) -> Story:
     """Find a request in a run directory, or else what a file says of itself."""
-    search = Search(folder, word)
-    record = search.find(read_records(folder, read_folder(folder).standings))
+    directory = open_run(place)
+    search = Search(directory, word)
+    record = search.find(read_records(directory, read_run(directory).standings))
     if record is not None:
-        lines = [*history(folder, record.id)]
+        lines = [*history(directory, record.id)]
         return Story(record=record, line=record.line(), history=lines)
-    story = _told_by(Path(word))
+    story = _told_by(word)
     if story is None:
         raise search.none()
     return story
 
 
-def _told_by(file: Path) -> Story | None:
+def _told_by(file: str) -> Story | None:
     """Read what an image's file says of itself, where it does."""
     try:
-        with file.open("rb") as stream:
+        stream = _opened(file)
+        if stream is None:
+            return None
+        with stream:
             known = read_provenance(_pieces(stream))
             stream.seek(0)
-            image = _described(stream, file.name)
+            image = _described(stream, PurePosixPath(file).name)
     except OSError:
         return None
     if known is None or image is None:
@@ -104,6 +108,14 @@ def _told_by(file: Path) -> Story | None:
         return None
     record = Record(id=result.id, result=result)
     return Story(record=record, line=known, history=history_in(known))
+
+
+def _opened(file: str) -> BinaryIO | None:
+    """Open a file here or at a URL; None when there is none."""
+    if not is_url(file):
+        return Path(file).open("rb")
+    place, _, name = file.rpartition("/")
+    return open_directory(place).open(name) if name else None
 
 
 def _described(stream: BinaryIO, name: str) -> Image | None:

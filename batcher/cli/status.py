@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def execute(parsed: argparse.Namespace) -> int:
     from batcher.cli.words import summary_lines  # noqa: PLC0415
     from batcher.status import read_status  # noqa: PLC0415
 
-    status = read_status(Path(parsed.folder))
+    status = read_status(parsed.folder)
     for place in status.damaged:
         print(f"warning: {place} is damaged", file=sys.stderr)
     if parsed.json:

@@ -6,19 +6,20 @@ from collections import Counter
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from batcher.cli.encode import print_json
-from batcher.cli.folder import check_folder, read_folder
+from batcher.cli.folder import check_idle, open_run, read_run
 from batcher.cli.options import add_where
 from batcher.cli.table import safe
 from batcher.errors import UsageError
+from batcher.layout import Inventory
 from batcher.ledger import lock_folder
 from batcher.marks import read_where
 from batcher.record import read_records
+from batcher.stores import LocalDirectory
 from batcher.verify import Mark, check_images, delete_orphans, find_orphans, put_back
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from batcher.ledger import Reading
     from batcher.marks import Where
     from batcher.record import Record
+    from batcher.stores import Directory
     from batcher.verify import Finding
 
 
@@ -52,17 +54,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(parsed: argparse.Namespace) -> int:
     """Check, print what was found, then do what was asked; 1 if anything was found."""
-    folder = Path(parsed.folder)
-    check_folder(folder)
+    directory = open_run(parsed.folder)
     where = read_where(parsed.where, parsed.marks)
     with ExitStack() as resources:
         if parsed.requeue or parsed.delete_orphans:
-            resources.callback(lock_folder(folder).release)
-        reading = read_folder(folder)
+            _claim(directory, resources)
+        files = Inventory(directory)
+        reading = read_run(directory)
         _check_deletion(parsed, reading, where)
         counts: Counter[Mark] = Counter()
         shown: list[Finding] = []
-        for finding in _findings(folder, reading, where, is_deep=parsed.deep):
+        for finding in _findings(files, reading, where, is_deep=parsed.deep):
             counts[finding.mark] += 1
             if finding.mark is not Mark.MATCH or parsed.all:
                 shown.append(finding)
@@ -70,11 +72,18 @@ def execute(parsed: argparse.Namespace) -> int:
                     print(_line(finding))
         done = {}
         if parsed.requeue:
-            done["requeued"] = put_back(folder, reading, shown)
+            done["requeued"] = put_back(directory, reading, shown)
         if parsed.delete_orphans:
-            done["deleted"] = delete_orphans(folder, shown)
+            done["deleted"] = delete_orphans(directory, shown)
     _conclude(counts, done, shown if parsed.json else None)
     return int(counts.total() > counts[Mark.MATCH])
+
+
+def _claim(directory: Directory, resources: ExitStack) -> None:
+    """Make sure that nobody else writes there; raises `UsageError`."""
+    if isinstance(directory, LocalDirectory):
+        resources.callback(lock_folder(directory.folder).release)
+    check_idle(directory)
 
 
 def _check_deletion(
@@ -92,13 +101,13 @@ def _check_deletion(
 
 
 def _findings(
-    folder: Path, reading: Reading, where: Where | None, *, is_deep: bool
+    files: Inventory, reading: Reading, where: Where | None, *, is_deep: bool
 ) -> Iterator[Finding]:
-    records = read_records(folder, reading.standings)
+    records = read_records(files.directory, reading.standings)
     if where is not None:
         records = _selected(records, where)
-    images = check_images(folder, records, is_deep=is_deep)
-    return images if where is not None else chain(images, find_orphans(folder))
+    images = check_images(files, records, is_deep=is_deep)
+    return images if where is not None else chain(images, find_orphans(files))
 
 
 def _selected(records: Iterator[Record], where: Where) -> Iterator[Record]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from batcher.watch import Watch
 
@@ -26,10 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(parsed: argparse.Namespace) -> int:
     """Serve the page until Ctrl-C."""
-    from batcher.cli.folder import check_folder  # noqa: PLC0415 - `--help` without
+    from batcher.cli.folder import local_folder, open_run  # noqa: PLC0415 - `--help`
 
-    folder = Path(parsed.folder)
-    check_folder(folder)
+    words = "it cannot be followed live; `batcher report` makes a page of it"
+    folder = local_folder(parsed.folder, words)
+    open_run(parsed.folder)
     with suppress(KeyboardInterrupt), watching(folder, parsed.port) as watch:
         print("Ctrl-C ends it", file=sys.stderr, flush=True)
         watch.wait()

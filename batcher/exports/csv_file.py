@@ -7,15 +7,13 @@ page on CSV injection advises.
 from __future__ import annotations
 
 import csv
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batcher.exports.column import cells_of
-from batcher.exports.source import check, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from batcher.exports.column import Columns
     from batcher.exports.exporter import Site
@@ -55,17 +53,22 @@ class CsvSink:
     def __init__(self, site: Site, path: Path, columns: Columns) -> None:
         self._site = site
         self._columns = columns
-        self._base = path_from(site.out, site.run)
+        self._base = site.source.base(site.out)
         self._stream = path.open("w", encoding="utf-8", newline="")
         self._writer = csv.writer(self._stream)
         self._write(column.name for column in columns)
 
     def add(self, row: Row) -> None:
         """Check the image and write its row."""
-        check(source_of(self._site.run, row), row)
+        for _ in self._site.source.pieces(row):
+            pass
         cells = cells_of(row, self._columns)
         cells["file_name"] = f"{self._base}/{row.path}"
         self._write(cells.values())
+
+    def needs(self, row: Row) -> bool:  # noqa: ARG002 - each one
+        """Need every image."""
+        return True
 
     def close(self, *, is_whole: bool) -> None:  # noqa: ARG002 - nothing to add
         """Close the table."""
@@ -80,19 +83,3 @@ def tame(cell: object) -> object:
     if isinstance(cell, str) and cell.startswith(FORMULA):
         return f"'{cell}"
     return cell
-
-
-def path_from(out: Path, folder: Path) -> str:
-    """Give a folder's path as seen from the export, so that both can be moved.
-
-    Absolute where no relative path leads, as between two drives.
-    """
-    try:
-        return text_from(Path(os.path.relpath(folder.resolve(), out.resolve())))
-    except ValueError:
-        return text_from(folder.resolve())
-
-
-def text_from(path: Path) -> str:
-    """Write a path as text, which a file system's name need not be."""
-    return path.as_posix().encode(errors="replace").decode()

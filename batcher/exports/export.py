@@ -21,15 +21,17 @@ from batcher.exports.folder import LOCK, ExportFolder, replace
 from batcher.exports.format import EXPORTERS, OPTIONS, Format
 from batcher.exports.row import rows_of
 from batcher.exports.shard import DEFAULT, ShardSize
+from batcher.exports.source import FolderSource
 from batcher.exports.split import Splits
 from batcher.exports.spool import Spool
 from batcher.exports.writer import Listener, ShardWriter
+from batcher.layout import MADE, place_for, title_of
 from batcher.ledger import State
 from batcher.ledger.event import now
 from batcher.ledger.reader import raw_lines
 from batcher.marks import Where
 from batcher.record import read_records
-from batcher.verify import FOLDERS
+from batcher.stores import LocalDirectory, open_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
     from batcher.exports.column import Columns
     from batcher.exports.exporter import Exporter
     from batcher.exports.row import Row
+    from batcher.exports.source import Source
     from batcher.ledger import Standings
+    from batcher.stores import Directory
 
 CARD = "README.md"
 
@@ -47,7 +51,8 @@ class ExportOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         format: What is written.
-        out: The folder; by default `export/FORMAT` in the run directory.
+        out: The folder; by default `export/FORMAT` in the run directory, or
+            `export-NAME/FORMAT` here where that is in an object store.
         where: Selects requests.
         splits: Which images go where.
         shard_size: How much goes into a shard; None for the default.
@@ -83,7 +88,7 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_export(
-    folder: Path,
+    place: Path | str | Directory,
     standings: Standings,
     options: ExportOptions,
     *,
@@ -92,7 +97,7 @@ def write_export(
     """Export the images that a run directory keeps, also while a run adds to it.
 
     Args:
-        folder: The run directory.
+        place: The run directory.
         standings: What was read of its ledger.
         options: What to export.
         listener: Who is told how it goes.
@@ -100,13 +105,17 @@ def write_export(
     Raises:
         UsageError: An option does not fit, a library is missing, or the folder holds
             something else.
-        StoreError: The export cannot be written, or the ledger not be read.
+        StoreError: The export cannot be written, or the run directory not be read.
     """
     _check_options(options)
-    out = options.out or folder / "export" / options.format.value
-    _check_place(folder, out)
+    directory = open_directory(place)
+    out = options.out or place_for(directory, "export") / options.format.value
+    _check_place(directory, out)
     site = Site(
-        run=folder, out=out, is_copy=options.is_copy, is_by_path=options.is_by_path
+        source=_source(directory),
+        out=out,
+        is_copy=options.is_copy,
+        is_by_path=options.is_by_path,
     )
     exporter = EXPORTERS[options.format](site)
     try:
@@ -114,10 +123,12 @@ def write_export(
         with FileLock(out / LOCK, blocking=False), ExitStack() as spooled:
             books.read()  # anew: another export may have ended since
             spools = _open_spools(out, options, spooled)
-            columns = _fill(spools, _selected(folder, standings, options), options)
-            writer = ShardWriter(exporter, books, columns, listener or Listener())
+            columns = _fill(spools, _selected(directory, standings, options), options)
+            writer = ShardWriter(
+                site.source, exporter, books, columns, listener or Listener()
+            )
             writer.write(spools)
-            _write_card(out / CARD, _content(folder, options, exporter, writer))
+            _write_card(out / CARD, _content(directory, options, exporter, writer))
     except Timeout as error:
         raise UsageError(f"another export to {str(out)!r} is at work") from error
     except OSError as error:
@@ -144,20 +155,30 @@ def _check_options(options: ExportOptions) -> None:
             raise UsageError(f"{flag} is for {words}, not for {options.format}")
 
 
-def _check_place(folder: Path, out: Path) -> None:
+def _source(directory: Directory) -> Source:
+    if isinstance(directory, LocalDirectory):
+        return FolderSource(directory.folder)
+    from batcher.exports.remote import RemoteSource  # noqa: PLC0415 - folders without
+
+    return RemoteSource(directory)
+
+
+def _check_place(directory: Directory, out: Path) -> None:
     """Keep an export from standing among the images, as an orphan of the run."""
-    run, place = folder.resolve(), out.resolve()
-    if run in place.parents and place.relative_to(run).parts[0] not in FOLDERS:
+    if not isinstance(directory, LocalDirectory):
+        return
+    run, place = directory.folder.resolve(), out.resolve()
+    if run in place.parents and place.relative_to(run).parts[0] not in MADE:
         words = "an export within its run directory belongs into its folder 'export'"
         raise UsageError(f"--out: {words}, got {str(out)!r}")
 
 
 def _selected(
-    folder: Path, standings: Standings, options: ExportOptions
+    directory: Directory, standings: Standings, options: ExportOptions
 ) -> Iterator[Row]:
     """Walk the images that are wanted, in the ledger's order."""
     at = now()
-    for record in read_records(folder, standings):
+    for record in read_records(directory, standings):
         if record.result is None or record.status != State.SUCCEEDED:
             continue
         if options.where is None or options.where.matches(record.fields(at)):
@@ -187,14 +208,17 @@ def _fill(
 
 
 def _content(
-    folder: Path, options: ExportOptions, exporter: Exporter, writer: ShardWriter
+    directory: Directory,
+    options: ExportOptions,
+    exporter: Exporter,
+    writer: ShardWriter,
 ) -> Content:
     """Say what was exported; a split without an image has no files to name."""
     images, tally = writer.images, writer.tally
     return Content(
-        title=folder.resolve().name,
+        title=title_of(directory),
         format=options.format.value,
-        manifests=manifests_of(raw for _, raw in raw_lines(folder)),
+        manifests=manifests_of(raw for _, raw in raw_lines(directory)),
         splits=images,
         patterns={name: exporter.pattern(name) for name in images if images[name]},
         models=tally.models,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from batcher.exports.source import Source
+
 if TYPE_CHECKING:
     from batcher.exports.column import Columns
     from batcher.exports.row import Row
@@ -16,13 +18,13 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     """Where an export is made from and to, and how.
 
     Attributes:
-        run: The run directory.
+        source: The run directory's images.
         out: The export's folder.
         is_copy: Images are copied where a link would do.
         is_by_path: Images stay where they are; rows name them.
     """
 
-    run: Path
+    source: Source
     out: Path
     is_copy: bool = False
     is_by_path: bool = False
@@ -37,7 +39,11 @@ class Sink(Protocol):
         Raises:
             UnfitError: The image is not what was kept; the shard is as it was.
             OSError: The disk refuses.
+            StoreError: An object store fails.
         """
+
+    def needs(self, row: Row) -> bool:
+        """Tell, before its turn, whether `add` will have to read a row's image."""
 
     def close(self, *, is_whole: bool) -> None:
         """Close the file; raises `OSError`.

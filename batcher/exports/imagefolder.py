@@ -14,7 +14,7 @@ import msgspec
 
 from batcher.exports.column import cells_of
 from batcher.exports.row import FILE_NAME
-from batcher.exports.source import holds, place, source_of
+from batcher.exports.source import holds
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -63,19 +63,25 @@ class ImageFolderSink:
 
     def add(self, row: Row) -> None:
         """Put the image into the folder, then write its line."""
-        source = source_of(self._site.run, row)
         target = self._folder / row.file_name
         if not self._is_there(target, row):
             part = _part_of(target)
             part.unlink(missing_ok=True)
             try:
-                place(source, part, row, is_copy=self._site.is_copy)
+                self._site.source.place(part, row, is_copy=self._site.is_copy)
                 part.replace(target)
             finally:
                 part.unlink(missing_ok=True)
         self._stream.write(msgspec.json.encode(cells_of(row, self._columns)))
         self._stream.write(b"\n")
         self._written.add(hash(row.file_name))
+
+    def needs(self, row: Row) -> bool:
+        """Need an image unless a file of its size is there; `add` looks closer."""
+        try:
+            return (self._folder / row.file_name).lstat().st_size != row.bytes
+        except OSError:
+            return True
 
     def close(self, *, is_whole: bool) -> None:
         """Close the metadata, and remove images that it does not name."""

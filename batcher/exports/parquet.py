@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 from batcher.errors import UsageError
 from batcher.exports.column import cells_of
-from batcher.exports.csv_file import path_from, text_from
-from batcher.exports.source import check, pieces, source_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +66,7 @@ class ParquetSink:
     ) -> None:
         self._site = site
         self._columns = columns
-        self._base = path_from(site.out, site.run)
+        self._base = site.source.base(site.out)
         self._pyarrow = pyarrow
         self._schema = _schema(columns, pyarrow)
         names = [column.name for column in columns]
@@ -85,17 +83,18 @@ class ParquetSink:
 
     def add(self, row: Row) -> None:
         """Take a row into the group; the group is written when it is full."""
-        source = source_of(self._site.run, row)
+        source = self._site.source
         cells = cells_of(row, self._columns)
         image: dict[str, object] = {"bytes": None, "path": row.file_name}
         if self._site.is_by_path:
-            check(source, row)
-            image["path"] = text_from(source.resolve())
+            for _ in source.pieces(row):
+                pass
+            image["path"] = source.address(row)
             cells["file_name"] = f"{self._base}/{row.path}"
         else:
             if self._bytes + row.bytes > GROUP_BYTES:
                 self._write()
-            image["bytes"] = b"".join(pieces(source, row))
+            image["bytes"] = b"".join(source.pieces(row))
             self._bytes += row.bytes
         # As Arrow at once, so that an image is held once, whatever the group holds.
         batch = self._pyarrow.RecordBatch.from_pylist(
@@ -104,6 +103,10 @@ class ParquetSink:
         self._group.append(batch)
         if len(self._group) >= GROUP_ROWS:
             self._write()
+
+    def needs(self, row: Row) -> bool:  # noqa: ARG002 - each one
+        """Need every image."""
+        return True
 
     def close(self, *, is_whole: bool) -> None:
         """Write the last group and the footer."""

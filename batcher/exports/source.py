@@ -1,6 +1,7 @@
 """Reads images of a run directory, and vouches that they are what was kept.
 
 Existence, size and sha256 are checked in the same reading that an export is made of.
+Here are those of a folder, and what `remote` says of an object store's as well.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import hashlib
 import os
 import stat
 import sys
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Protocol
 
 from batcher.errors import BatcherError
 
@@ -20,8 +21,7 @@ if sys.platform == "linux":
     import fcntl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from batcher.exports.row import Row
 
@@ -41,14 +41,108 @@ class UnfitError(BatcherError):
     """An image is not what the ledger says; it is left out, and that is reported."""
 
 
+class Source(Protocol):
+    """The images of a run directory; used by one thread."""
+
+    def ahead(
+        self, rows: Iterable[Row], needs: Callable[[Row], bool]
+    ) -> Generator[Row]:
+        """Walk rows, while the images of the next ones are fetched; close it.
+
+        Args:
+            rows: What is exported, in order.
+            needs: Tells whether a row's image will be read.
+
+        Raises:
+            StoreError: An object store fails.
+        """
+
+    def pieces(self, row: Row) -> Iterator[bytes]:
+        """Read a row's image.
+
+        Raises:
+            UnfitError: It is not what was kept, at the end if need be: use nothing of
+                it before.
+            StoreError: An object store fails.
+        """
+
+    def place(self, target: Path, row: Row, *, is_copy: bool) -> None:
+        """Give a row's image a second file, which is not there yet.
+
+        Args:
+            target: The file.
+            row: What the image is to be.
+            is_copy: Not a link, so that neither file changes with the other.
+
+        Raises:
+            UnfitError: The image is not what the ledger says. Remove the target.
+            OSError: The disk refuses.
+            StoreError: An object store fails.
+        """
+
+    def base(self, out: Path) -> str:
+        """Give the run directory's path or URL, as seen from an export's folder."""
+
+    def address(self, row: Row) -> str:
+        """Give an image's absolute path, or its URL."""
+
+
+class FolderSource:
+    """The images of a folder; see `Source`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def ahead(
+        self,
+        rows: Iterable[Row],
+        needs: Callable[[Row], bool],  # noqa: ARG002 - a disk needs no fetching
+    ) -> Generator[Row]:
+        """Walk rows."""
+        yield from rows
+
+    def pieces(self, row: Row) -> Iterator[bytes]:
+        """Read a row's image."""
+        return pieces(source_of(self._folder, row), row)
+
+    def place(self, target: Path, row: Row, *, is_copy: bool) -> None:
+        """Give a row's image a second file: a link, else a clone, else a copy."""
+        place(source_of(self._folder, row), target, row, is_copy=is_copy)
+
+    def base(self, out: Path) -> str:
+        """Give the folder's path from an export's, so that both can be moved.
+
+        Absolute where no relative path leads, as between two drives.
+        """
+        folder = self._folder.resolve()
+        try:
+            return text_from(Path(os.path.relpath(folder, out.resolve())))
+        except ValueError:
+            return text_from(folder)
+
+    def address(self, row: Row) -> str:
+        """Give an image's absolute path."""
+        return text_from(source_of(self._folder, row).resolve())
+
+
+def text_from(path: Path) -> str:
+    """Write a path as text, which a file system's name need not be."""
+    return path.as_posix().encode(errors="replace").decode()
+
+
 def source_of(run: Path, row: Row) -> Path:
     """Find a row's image in its run directory; raises `UnfitError`."""
+    return run / name_of(row)
+
+
+def name_of(row: Row) -> PurePosixPath:
+    """Give an image's name within its run directory; raises `UnfitError`."""
     path = PurePosixPath(row.path)
     if path.is_absolute() or ".." in path.parts or "\0" in row.path:
         raise UnfitError("leaves the run directory")
     if not row.suffix:
         raise UnfitError("is of a format that is not known")
-    return run / path
+    return path
 
 
 def pieces(path: Path, row: Row) -> Iterator[bytes]:
@@ -58,14 +152,19 @@ def pieces(path: Path, row: Row) -> Iterator[bytes]:
         UnfitError: It does not, at the end if need be: use nothing of it before.
     """
     check_size(path, row)
-    digest = hashlib.sha256()
     try:
         with path.open("rb", buffering=0) as stream:
-            while piece := stream.read(_PIECE):
-                digest.update(piece)
-                yield piece
+            yield from vouched(iter(lambda: stream.read(_PIECE), b""), row)
     except OSError as error:
         raise UnfitError(error.strerror or "cannot be read") from error
+
+
+def vouched(found: Iterable[bytes], row: Row) -> Iterator[bytes]:
+    """Walk the bytes of a row's image; raises `UnfitError` where they are others."""
+    digest = hashlib.sha256()
+    for piece in found:
+        digest.update(piece)
+        yield piece
     if digest.hexdigest() != row.sha256:
         raise UnfitError("holds other bytes")
 
@@ -128,7 +227,12 @@ def check_size(path: Path, row: Row) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise UnfitError("is no file")
     if found.st_size != row.bytes:
-        raise UnfitError(f"has {found.st_size:,} bytes instead of {row.bytes:,}")
+        raise other_size(found.st_size, row)
+
+
+def other_size(size: int, row: Row) -> UnfitError:
+    """Say that an image has another size than was kept."""
+    return UnfitError(f"has {size:,} bytes instead of {row.bytes:,}")
 
 
 def _linked(source: Path, target: Path, link: Callable[[Path, Path], None]) -> bool:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batcher.exports.column import cells_of
-from batcher.exports.source import pieces, source_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,11 +56,15 @@ class WebDatasetSink:
 
     def add(self, row: Row) -> None:
         """Write the image, then `.txt` and `.json`, under one key."""
-        image = b"".join(pieces(source_of(self._site.run, row), row))
+        image = b"".join(self._site.source.pieces(row))
         cells = cells_of(row, self._columns)
         self._write(row.file_name, image)
         self._write(f"{row.stem}.txt", row.text.encode())
         self._write(f"{row.stem}.json", msgspec.json.encode(cells))
+
+    def needs(self, row: Row) -> bool:  # noqa: ARG002 - each one
+        """Need every image."""
+        return True
 
     def close(self, *, is_whole: bool) -> None:
         """End the tar file and close it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from batcher.exports.exporter import Exporter, Sink
     from batcher.exports.folder import ExportFolder
     from batcher.exports.shard import Shard
+    from batcher.exports.source import Source
     from batcher.exports.spool import Spool
 
 
@@ -41,6 +43,7 @@ class ShardWriter:
     """Writes shards.
 
     Args:
+        source: The run directory's images.
         exporter: The format.
         books: The export's folder.
         columns: Of every row.
@@ -56,6 +59,7 @@ class ShardWriter:
 
     def __init__(
         self,
+        source: Source,
         exporter: Exporter,
         books: ExportFolder,
         columns: Columns,
@@ -66,6 +70,7 @@ class ShardWriter:
         self.left_out = 0
         self.files = 0
         self.kept = 0
+        self._source = source
         self._exporter = exporter
         self._books = books
         self._columns = columns
@@ -121,8 +126,9 @@ class ShardWriter:
         try:
             sink = self._exporter.open(part, self._columns)
             try:
-                for row in rows:
-                    counts[not self._has_added(sink, row)] += 1
+                with closing(self._source.ahead(rows, sink.needs)) as fetched:
+                    for row in fetched:
+                        counts[not self._has_added(sink, row)] += 1
                 is_whole = True
             finally:
                 sink.close(is_whole=is_whole)

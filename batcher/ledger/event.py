@@ -63,6 +63,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="run
     endpoint: EndpointRecord
     settings: Mapping[str, object]
     total: int
+    shard: tuple[int, int] | UnsetType = UNSET
 
 
 class Attempt(

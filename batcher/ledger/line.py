@@ -81,6 +81,7 @@ class RunLine(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     run: str
     total: int
+    shard: tuple[int, int] | None = None
     manifests: tuple[dict[str, str], ...] = ()
     endpoint: dict[str, str] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from batcher.stores import LocalDirectory
@@ -20,14 +21,12 @@ def presence(directory: Directory) -> Holds:
     """
     if isinstance(directory, LocalDirectory):
         return lambda image: _size(directory, image) == image.bytes
-    there: set[int] = set()
 
-    def holds(image: ImageLine) -> bool:
-        if not there:
-            there.update(hash((each.name, each.bytes)) for each in directory.entries())
-        return hash((image.path, image.bytes)) in there
+    @cache
+    def there() -> frozenset[int]:
+        return frozenset(hash((each.name, each.bytes)) for each in directory.entries())
 
-    return holds
+    return lambda image: hash((image.path, image.bytes)) in there()
 
 
 def _size(directory: LocalDirectory, image: ImageLine) -> int | None:

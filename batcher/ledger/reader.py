@@ -7,13 +7,12 @@ by its place and kept. The ledger may be read while it is written.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from batcher.ledger.line import EndLine, RunLine, read_line
+from batcher.ledger.line import read_line
 from batcher.ledger.merge import files
 from batcher.ledger.standing import Standings
 
@@ -36,7 +35,6 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         is_torn: The last line of `ledger.jsonl` is not whole, as a crash leaves it.
         size: Bytes of its whole lines, a missing last newline counted.
         writers: Who wrote segments, the last one last.
-        runs: The last run of each of them that began one, and how it ended.
     """
 
     standings: Standings
@@ -44,7 +42,6 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     is_torn: bool = False
     size: int = 0
     writers: tuple[str, ...] = ()
-    runs: Mapping[str, tuple[RunLine, EndLine | None]] = {}
 
 
 def read_ledger(
@@ -61,15 +58,12 @@ def read_ledger(
     """
     standings = Standings(holds)
     damaged: list[str] = []
-    writers: dict[str, RunLine | None] = {}
-    runs: dict[str, tuple[RunLine, EndLine | None]] = {}
+    writers: dict[str, None] = {}
     size, is_torn = 0, False
     for file in files(place):
         if file.writer:
-            before = writers.setdefault(file.writer, standings.run)
+            writers[file.writer] = None
             _fold(standings, file, damaged)
-            if standings.run is not None and standings.run is not before:
-                runs[file.writer] = standings.run, standings.end
         else:
             size, is_torn = _fold_open(standings, file, damaged)
     return Reading(
@@ -78,7 +72,6 @@ def read_ledger(
         is_torn=is_torn,
         size=size,
         writers=tuple(writers),
-        runs=runs,
     )
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LINE_LOCK_NAME = ".ledger.lock"
 
 PATIENCE = 10.0
-"""Seconds to wait for the others, of which each takes some microseconds."""
+"""Seconds after which one of the others must be frozen in the middle of its line."""
 
 
 class SharedWriter:
@@ -35,16 +35,20 @@ class SharedWriter:
     Args:
         folder: The run directory; it exists.
         standings: What was read of this ledger; this process's own lines are folded in.
+        patience: Seconds to wait for the others, of which each takes some microseconds.
 
     Raises:
         StoreError: The file cannot be opened.
     """
 
-    def __init__(self, folder: Path, standings: Standings) -> None:
+    def __init__(
+        self, folder: Path, standings: Standings, *, patience: float = PATIENCE
+    ) -> None:
         self._path = folder / FILE_NAME
         self.standings = standings
+        self._patience = patience
         self._lock = FileLock(
-            folder / LINE_LOCK_NAME, timeout=PATIENCE, poll_interval=0.001
+            folder / LINE_LOCK_NAME, timeout=patience, poll_interval=0.001
         )
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
         with self._words("open"):
@@ -84,7 +88,8 @@ class SharedWriter:
         try:
             yield
         except Timeout as error:
-            words = f"another process has held {LINE_LOCK_NAME!r} for {PATIENCE:g} s"
+            seconds = f"{self._patience:g} s"
+            words = f"another process has held {LINE_LOCK_NAME!r} for {seconds}"
             raise StoreError(f"cannot {verb} {str(self._path)!r}: {words}") from error
         except OSError as error:
             words = error.strerror or str(error)

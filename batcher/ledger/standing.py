@@ -86,6 +86,8 @@ class Standings:
         is_priced: Some line named a price.
         run: The last `run` line.
         end: The last `end` line, if it ended that run.
+        shards: The last run of each shard of the last fleet, and how it ended, by
+            part; the last part is 0. Empty when the last run was no part of several.
     """
 
     def __init__(self, holds: Holds | None = None) -> None:
@@ -94,6 +96,7 @@ class Standings:
         self.is_priced = False
         self.run: RunLine | None = None
         self.end: EndLine | None = None
+        self.shards: dict[int, tuple[RunLine, EndLine | None]] = {}
         self._holds = holds
         self._by_id: dict[str, Standing] = {}
         self._shared: dict[Standing, Standing] = {}
@@ -132,6 +135,7 @@ class Standings:
             and self.spent == other.spent
             and self.is_priced is other.is_priced
             and (self.run, self.end) == (other.run, other.end)
+            and self.shards == other.shards
             and self._by_id == other._by_id
         )
 
@@ -148,9 +152,9 @@ class Standings:
         if line is None:
             return None
         if line.event == "run":
-            self.run, self.end = read_run(raw), None
+            self._begin(read_run(raw))
         elif line.event == "end":
-            self.end = read_end(raw)
+            self._finish(read_end(raw))
         elif line.event == "compacted":
             self.attempts += line.attempts
             self.spent += line.cost_usd or ZERO
@@ -167,6 +171,23 @@ class Standings:
             return
         if line is not None and line.id is not None and owns(line.id):
             self._fold(line)
+
+    def _begin(self, run: RunLine) -> None:
+        """Take in a run; shards of another number are another fleet's."""
+        before = self.run.shard if self.run is not None else None
+        self.run, self.end = run, None
+        if run.shard is None or before is None or run.shard[1] != before[1]:
+            self.shards.clear()
+        if run.shard is not None:
+            part, parts = run.shard
+            self.shards[part % max(1, parts)] = run, None
+
+    def _finish(self, end: EndLine) -> None:
+        """Take in how a run ended: of several at once, not always the last one."""
+        self.end = end
+        for part, (run, _) in self.shards.items():
+            if run.run == end.run:
+                self.shards[part] = run, end
 
     def _fold(self, line: Line) -> None:
         step = STEPS.get(line.event)

@@ -1,7 +1,7 @@
 """Writes a report's folder: the page, its data and its thumbnails.
 
-Streams: holds a few requests per processor, and what the ledger's standings take. Every
-file is replaced as a whole; images are linked, not copied.
+Streams: holds a few requests per thread, and what the ledger's standings take. Every
+file is replaced as a whole; images are linked, those of an object store copied.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batcher.errors import StoreError, UsageError
+from batcher.layout import Inventory, place_for, title_of
 from batcher.ledger import read_ledger
 from batcher.ledger.event import now
 from batcher.ledger.reader import raw_lines
@@ -23,7 +24,9 @@ from batcher.reports.gallery import Gallery
 from batcher.reports.overview import Overview, make_header
 from batcher.reports.script import data_script
 from batcher.reports.thumbnail import Thumbnailer, find_pillow
+from batcher.reports.wall import CopiedWall, LinkedWall
 from batcher.status import read_status
+from batcher.stores import LocalDirectory, open_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from batcher.ledger import Standings
     from batcher.marks import Where
     from batcher.reports.entry import Entry
+    from batcher.reports.wall import Wall
+    from batcher.stores import Directory
 
 FOLDER = "report"
 DATA = "data.js"
@@ -44,6 +49,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         requests: Requests on it.
         made: Thumbnails made for it; the others were there.
         has_thumbnailer: Pillow is installed.
+        copied: Bytes of images copied for it; the others were there, or are linked.
         damaged: Ledger lines that cannot be read, as `file:line`.
     """
 
@@ -51,39 +57,46 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     made: int
     has_thumbnailer: bool
+    copied: int = 0
     damaged: tuple[str, ...] = ()
 
 
 def write_report(
-    folder: Path,
+    place: Path | str | Directory,
     out: Path | None = None,
     *,
     where: Where | None = None,
+    is_thumbs_only: bool = False,
     on_request: Callable[[], object] = lambda: None,
 ) -> Report:
     """Write the report of a run directory, also while a run is writing to it.
 
     Args:
-        folder: The run directory.
-        out: Where the report goes; by default `report` in the run directory.
+        place: The run directory.
+        out: Where the report goes; by default `report` in the run directory, or
+            `report-NAME` here where that is in an object store.
         where: Which requests are on it; all when not given.
+        is_thumbs_only: Of an object store's images, copy no more than thumbnails.
         on_request: Called after every request that was written.
 
     Raises:
-        UsageError: There is no ledger, or `out` holds somebody else's page.
-        StoreError: The report cannot be written.
+        UsageError: There is no ledger, `out` holds somebody else's page, or there
+            can be no thumbnails alone.
+        StoreError: The report cannot be written, or the run directory not be read.
     """
-    summary = read_status(folder).summary
-    out = folder / FOLDER if out is None else out
+    directory = open_directory(place)
+    summary = read_status(directory).summary
+    out = place_for(directory, FOLDER) if out is None else out
     _check_free(out)
-    reading = read_ledger(folder)
-    overview = Overview()
-    for _, raw in raw_lines(folder):
-        overview.take(raw)
-    header = make_header(folder.resolve().name, summary, overview, at=now())
     thumbs = Thumbnailer(out, find_pillow())
-    only = None if where is None else _only(folder, reading.standings, where)
-    gallery = Gallery(folder, out, thumbs, only=only)
+    wall = _wall(directory, out, thumbs, is_thumbs_only=is_thumbs_only)
+    reading = read_ledger(directory)
+    overview = Overview()
+    for _, raw in raw_lines(directory):
+        overview.take(raw)
+    header = make_header(title_of(directory), summary, overview, at=now())
+    only = None if where is None else _only(directory, reading.standings, where)
+    gallery = Gallery(directory, wall, only=only)
     entries = gallery.entries(reading.standings, overview)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -96,14 +109,31 @@ def write_report(
         requests=len(reading.standings) if only is None else len(only),
         made=thumbs.made,
         has_thumbnailer=thumbs.is_able,
+        copied=wall.copied if isinstance(wall, CopiedWall) else 0,
         damaged=reading.damaged,
     )
 
 
-def _only(folder: Path, standings: Standings, where: Where) -> frozenset[str]:
+def _wall(
+    directory: Directory, out: Path, thumbs: Thumbnailer, *, is_thumbs_only: bool
+) -> Wall:
+    """Choose how images get onto the page; raises `UsageError`, `StoreError`."""
+    if isinstance(directory, LocalDirectory):
+        if is_thumbs_only:
+            words = "is for a URL; the images of a folder are linked, not copied"
+            raise UsageError(f"--thumbs-only {words}")
+        return LinkedWall(directory.folder, out, thumbs)
+    if is_thumbs_only and not thumbs.is_able:
+        words = "needs Pillow: pip install 'batcher[report]'"
+        raise UsageError(f"--thumbs-only {words}")
+    files = Inventory(directory)
+    return CopiedWall(files, out, thumbs, is_thumbs_only=is_thumbs_only)
+
+
+def _only(directory: Directory, standings: Standings, where: Where) -> frozenset[str]:
     """List the requests that are meant."""
     at = now()
-    records = read_records(folder, standings)
+    records = read_records(directory, standings)
     return frozenset(each.id for each in records if where.matches(each.fields(at)))
 
 

@@ -1,19 +1,16 @@
 """Walks a run's requests as the page is to show them, thumbnails made on the way.
 
-Holds a few requests per processor at a time, and one id per request.
+Holds a few requests per thread at a time, and one id per request.
 """
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from batcher.ledger import read_results
-from batcher.reports.entry import Entry, Picture, ended, hang, link, unfinished
+from batcher.reports.entry import Entry, Picture, ended, unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,37 +18,34 @@ if TYPE_CHECKING:
 
     from batcher.ledger import Standings
     from batcher.ledger.event import Result
-    from batcher.models import Image
     from batcher.reports.overview import Overview
-    from batcher.reports.thumbnail import Thumbnailer
+    from batcher.reports.wall import Wall
+    from batcher.stores import Directory
 
     Pictures = tuple[Picture, ...]
 
-_AHEAD = 4  # requests per processor that are looked at before their turn
+_AHEAD = 4  # requests per thread that are looked at before their turn
 
 
 class Gallery:
     """A run directory, seen from its report.
 
     Args:
-        folder: The run directory.
-        out: The report's folder.
-        thumbs: Makes the thumbnails.
+        directory: The run directory.
+        wall: Makes the pictures.
         only: Ids of the requests that are shown; None shows all.
     """
 
     def __init__(
         self,
-        folder: Path,
-        out: Path,
-        thumbs: Thumbnailer,
+        directory: Directory,
+        wall: Wall,
         *,
         only: frozenset[str] | None = None,
     ) -> None:
-        self._folder = folder
+        self._directory = directory
+        self._wall = wall
         self._only = only
-        self._base = base_url(folder, out)
-        self._thumbs = thumbs
 
     def entries(self, standings: Standings, overview: Overview) -> Iterator[Entry]:
         """Walk every request the ledger names: ended ones first, in its order."""
@@ -68,12 +62,12 @@ class Gallery:
         return self._only is None or id_ in self._only
 
     def _hung(self) -> Iterator[tuple[Result, Pictures]]:
-        """Walk the results, their pictures made ready by all processors."""
-        threads = os.cpu_count() or 1
+        """Walk the results, their pictures made ready by many threads."""
+        threads = self._wall.threads
         pool = ThreadPoolExecutor(threads, thread_name_prefix="thumbnail")
         waiting: deque[tuple[Result, Future[Pictures]]] = deque()
         try:
-            for result in read_results(self._folder):
+            for result in read_results(self._directory):
                 if not self._is_shown(result.id):
                     continue
                 waiting.append((result, pool.submit(self._pictures, result)))
@@ -86,24 +80,4 @@ class Gallery:
             pool.shutdown(cancel_futures=True)
 
     def _pictures(self, result: Result) -> Pictures:
-        return tuple(self._picture(image) for image in result.images)
-
-    def _picture(self, image: Image) -> Picture:
-        src = link(self._base, image.path)
-        source = self._folder / image.path
-        is_there = src is not None and source.is_file()
-        thumb = self._thumbs.thumbnail(image, source) if is_there else None
-        return hang(image, src=src if is_there else None, thumb=thumb)
-
-
-def base_url(folder: Path, out: Path) -> str:
-    """Give the URL of a run directory as a page in `out` links it, with its last `/`.
-
-    Relative, so that both can be moved together; absolute where no relative path
-    leads, as between two drives.
-    """
-    try:
-        path = Path(os.path.relpath(folder, out)).as_posix()
-    except ValueError:
-        return folder.resolve().as_uri() + "/"
-    return quote(path, safe="/") + "/"
+        return tuple(map(self._wall.picture, result.images))

@@ -58,17 +58,20 @@ class Thumbnailer:
         """Tell whether Pillow is installed."""
         return self._pillow is not None
 
+    def found(self, image: Image) -> str | None:
+        """Give the thumbnail that an earlier report has made, as `thumbnail` does."""
+        name = _name(image)
+        return name if name is not None and (self._folder / name).is_file() else None
+
     def thumbnail(self, image: Image, source: Path) -> str | None:
         """Give a thumbnail's path relative to the report's folder, `/`-separated.
 
         None where there is none: without Pillow, for an image no larger than a
         thumbnail, for one that cannot be read.
         """
-        if max(image.width, image.height) <= EDGE or not _SHA256.fullmatch(
-            image.sha256
-        ):
+        name = _name(image)
+        if name is None:
             return None
-        name = f"{FOLDER}/{image.sha256[:2]}/{image.sha256[2:32]}.webp"
         path = self._folder / name
         try:
             if path.exists() and path.stat().st_mtime >= source.stat().st_mtime:
@@ -98,3 +101,11 @@ class Thumbnailer:
         with self._lock:
             self.made += 1
         return True
+
+
+def _name(image: Image) -> str | None:
+    """Name an image's thumbnail; None for an image that is as small itself."""
+    sha256 = image.sha256
+    if max(image.width, image.height) <= EDGE or not _SHA256.fullmatch(sha256):
+        return None
+    return f"{FOLDER}/{sha256[:2]}/{sha256[2:32]}.webp"

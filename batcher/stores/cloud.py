@@ -74,7 +74,8 @@ class CloudDirectory:
     def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
         self._url = url.rstrip("/")
         address = _address(url)
-        self.small = _client(address, min(_SMALL_SECONDS, patience), patience)
+        seconds = max(1.0, min(_SMALL_SECONDS, patience))
+        self.small = _client(address, seconds, patience)
         self.large = _client(address, _LARGE_SECONDS, patience)
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ their way in are a `Store`'s.
 
 from __future__ import annotations
 
-import secrets
+import os
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -79,7 +79,7 @@ def check_exclusive(directory: Directory) -> None:
         UsageError: It is not so; several workers must not share this directory.
         StoreError: The directory cannot be written.
     """
-    name = f".probe-{secrets.token_hex(8)}"
+    name = f".probe-{os.urandom(8).hex()}"
     answers = [directory.create(name, b"probe") for _ in range(2)]
     directory.remove([name])
     if answers != [True, False]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -130,7 +129,7 @@ class LocalDirectory:
     def _spare(self, name: str, data: bytes) -> Path:
         """Write a file of its own beside the one that is wanted."""
         final = self.folder / name
-        spare = final.with_name(f".{secrets.token_hex(8)}{_SPARE}")
+        spare = final.with_name(f".{os.urandom(8).hex()}{_SPARE}")
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
             with spare.open("xb") as stream:

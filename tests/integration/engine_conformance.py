@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped] # its stubs are one package more
+import psutil
 import pytest
 
 from batcher.engines import Ended, Engine, Errand

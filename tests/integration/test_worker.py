@@ -73,7 +73,7 @@ class WatchedStore(LocalStore):
 
     hook: Hook = staticmethod(nothing)
 
-    def link(self, partial: Path, output: str, suffix: str) -> str:
+    def link(self, partial: str, output: str, suffix: str) -> str:
         self.hook()
         path = super().link(partial, output, suffix)
         self.hook()

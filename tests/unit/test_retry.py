@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from batcher.models import ErrorClass, Failure, Status
 from batcher.retry import RULES, Decision, Next, Policy, decide, uses_attempt
 
-STOPPING = {"auth", "quota", "config", "store", "spend"}
+STOPPING = {"auth", "quota", "config", "store", "lease", "spend"}
 FINAL = {"moderation", "invalid"}
 TRANSIENT = {
     *("connect", "rate_limited", "overloaded", "server"),

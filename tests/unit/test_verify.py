@@ -11,10 +11,12 @@ import msgspec
 import pytest
 
 from batcher.errors import StoreError
+from batcher.layout import Inventory
 from batcher.ledger import LedgerWriter, Reading, State, read_ledger
 from batcher.ledger.event import Attempt, Result
 from batcher.models import Image, Status
 from batcher.record import read_records
+from batcher.stores import LocalDirectory
 from batcher.verify import (
     Finding,
     Mark,
@@ -36,6 +38,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.directory = LocalDirectory(path)
 
     def keep(
         self, *paths: str, data: bytes = GIF, status: Status = Status.SUCCEEDED
@@ -68,7 +71,7 @@ class Folder:
 
     def check(self, *, is_deep: bool = False) -> list[Finding]:
         records = read_records(self.path, self.read().standings)
-        return list(check_images(self.path, records, is_deep=is_deep))
+        return list(check_images(Inventory(self.directory), records, is_deep=is_deep))
 
     def marks(self, *, is_deep: bool = False) -> str:
         return "".join(finding.mark for finding in self.check(is_deep=is_deep))
@@ -160,13 +163,13 @@ def test_a_path_that_cannot_be_ours_is_not_touched(folder: Folder, path: str) ->
     rest = {"status": "succeeded", "request": {}, "vars": {}, "images": [image]}
     (folder.path / "ledger.jsonl").write_bytes(msgspec.json.encode(line | rest) + b"\n")
     assert folder.marks() == folder.marks(is_deep=True) == "?"
-    assert put_back(folder.path, folder.read(), folder.check()) == 0
+    assert put_back(folder.directory, folder.read(), folder.check()) == 0
 
 
 def test_images_of_what_will_be_made_again_are_not_checked(folder: Folder) -> None:
     folder.keep("a.gif")
     (folder.path / "a.gif").unlink()
-    assert put_back(folder.path, folder.read(), folder.check()) == 1
+    assert put_back(folder.directory, folder.read(), folder.check()) == 1
     assert folder.states() == [State.PENDING]
     assert folder.check() == []
 
@@ -175,10 +178,10 @@ def test_a_corrupt_file_is_set_aside_and_never_replaced(folder: Folder) -> None:
     folder.keep("a.b.gif")
     for _ in range(2):
         (folder.path / "a.b.gif").write_bytes(b"harmed")
-        assert put_back(folder.path, folder.read(), folder.check()) == 1
+        assert put_back(folder.directory, folder.read(), folder.check()) == 1
         folder.keep("a.b.gif")
     (folder.path / "a.b.gif").write_bytes(b"third")
-    put_back(folder.path, folder.read(), folder.check())
+    put_back(folder.directory, folder.read(), folder.check())
     names = sorted(file.name for file in folder.path.glob("*.gif"))
     assert names == ["a.b~corrupt.gif", "a.b~corrupt2.gif", "a.b~corrupt3.gif"]
     assert (folder.path / "a.b~corrupt3.gif").read_bytes() == b"third"
@@ -190,10 +193,12 @@ def test_a_request_of_several_images_is_put_back_once(folder: Folder) -> None:
     _append(folder.path / "a.gif")
     (folder.path / "b.gif").unlink()
     assert folder.marks() == "!-=="
-    assert put_back(folder.path, folder.read(), folder.check()) == 1
+    assert put_back(folder.directory, folder.read(), folder.check()) == 1
     assert folder.states() == [State.PENDING, State.SUCCEEDED]
     assert (folder.path / "c.gif").exists()
-    assert [each.path for each in find_orphans(folder.path)] == ["a~corrupt.gif"]
+    assert [each.path for each in find_orphans(Inventory(folder.directory))] == [
+        "a~corrupt.gif"
+    ]
 
 
 def test_orphans_are_the_files_that_nobody_owns(folder: Folder) -> None:
@@ -215,7 +220,10 @@ def test_orphans_are_the_files_that_nobody_owns(folder: Folder) -> None:
         file = folder.path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(GIF)
-    found = [(finding.mark, finding.path) for finding in find_orphans(folder.path)]
+    found = [
+        (finding.mark, finding.path)
+        for finding in find_orphans(Inventory(folder.directory))
+    ]
     assert found == [
         (Mark.ORPHAN, "b.gif"),
         (Mark.ORPHAN, "sub/notes.txt"),
@@ -227,12 +235,12 @@ def test_only_orphans_named_as_images_are_deleted(folder: Folder) -> None:
     folder.keep("a.gif")
     for name in ("b.gif", "manifest.yaml"):
         (folder.path / name).write_bytes(GIF)
-    findings = [*folder.check(), *find_orphans(folder.path)]
-    assert delete_orphans(folder.path, findings) == 1
+    findings = [*folder.check(), *find_orphans(Inventory(folder.directory))]
+    assert delete_orphans(folder.directory, findings) == 1
     left = sorted(file.name for file in folder.path.iterdir())
     assert left == ["a.gif", "ledger.jsonl", "manifest.yaml"]
     with pytest.raises(StoreError, match=r"cannot delete 'b\.gif'"):
-        delete_orphans(folder.path, findings)
+        delete_orphans(folder.directory, findings)
 
 
 def test_a_file_that_cannot_be_set_aside_stops_the_requeue(folder: Folder) -> None:
@@ -241,12 +249,12 @@ def test_a_file_that_cannot_be_set_aside_stops_the_requeue(folder: Folder) -> No
     findings = folder.check()
     (folder.path / "a.gif").unlink()
     with pytest.raises(StoreError, match="cannot rename"):
-        put_back(folder.path, folder.read(), findings)
+        put_back(folder.directory, folder.read(), findings)
     assert folder.states() == [State.SUCCEEDED]
 
 
 def test_a_folder_that_is_not_there_cannot_be_read(tmp_path: Path) -> None:
-    (finding,) = find_orphans(tmp_path / "absent")
+    (finding,) = find_orphans(Inventory(LocalDirectory(tmp_path / "absent")))
     assert finding.mark is Mark.UNREADABLE
     assert finding.message == os.strerror(errno.ENOENT)
 
@@ -259,6 +267,8 @@ def test_what_may_not_be_read_is_said_so(folder: Folder) -> None:
     (folder.path / "sub").chmod(0)
     try:
         assert folder.marks(is_deep=True) == "??"
-        assert [finding.mark for finding in find_orphans(folder.path)] == ["?"]
+        assert [
+            finding.mark for finding in find_orphans(Inventory(folder.directory))
+        ] == ["?"]
     finally:
         (folder.path / "sub").chmod(0o700)

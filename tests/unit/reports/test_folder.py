@@ -6,7 +6,7 @@ import pytest
 
 from batcher.errors import StoreError, UsageError
 from batcher.reports import write_report
-from batcher.reports.gallery import base_url
+from batcher.reports.wall import base_url
 from tests.unit.reports.ledger import (
     attempt_line,
     draw,
