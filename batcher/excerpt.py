@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from batcher.estimate import Stratum
     from batcher.manifest import Expansion
-    from batcher.plan import Plan, Survey
+    from batcher.plan import Plan
+    from batcher.survey import Survey
 
 MOST_WALKED = 5_000_000
 """Requests that are walked: that takes under a minute and less than a gigabyte."""

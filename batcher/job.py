@@ -1,7 +1,6 @@
 """Everything that is decided before anything is sent.
 
-Reads the manifests, finds the endpoint, merges the settings, reads the ledger and makes
-the plan. Writes nothing.
+Takes the brief, reads the ledger and makes the plan. Writes nothing.
 """
 
 from __future__ import annotations
@@ -12,44 +11,32 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from batcher.brief import read_brief
+from batcher.choice import Choice, was_bought
 from batcher.config import (
     DEFAULT_MODEL,
     NO_ENDPOINT,
-    Config,
     Endpoint,
-    choose_endpoint,
-    fallbacks,
-    read_config,
 )
 from batcher.errors import ManifestError, StoreError, UsageError
 from batcher.excerpt import MOST_WALKED, Excerpt
-from batcher.fleet import shard_from
 from batcher.ledger import FILE_NAME, Reading, State, names_of, read_ledger
 from batcher.ledger.event import ErrorRecord, Retry, encode, now
 from batcher.ledger.presence import presence
-from batcher.manifest import Expansion, Manifest, Problems, read_manifest
+from batcher.manifest import Expansion, Problems
 from batcher.manifest.duplicate import Repetitions, name_clashes
-from batcher.manifest.source import FORMATS, STDIN
 from batcher.marks import read_where
 from batcher.models import ErrorClass, Problem
 from batcher.options import Options, check_options
-from batcher.plan import (
-    Choice,
-    Plan,
-    Survey,
-    key_of,
-    taken_names,
-    was_bought,
-)
 from batcher.record import request_fields
-from batcher.selection import Selection, parse_sample, parse_shard
-from batcher.settings import Settings, checked_setting, merge_settings, settings_from
 from batcher.stores import LocalDirectory, open_directory
+from batcher.survey import Survey, key_of, taken_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from batcher.models import Request
+    from batcher.plan import Plan
 
 
 class Job:
@@ -88,12 +75,12 @@ class Job:
         check_options(options)
         self._where = read_where(options.where, options.marks)
         self._is_chosen: dict[int, bool] = {}
-        manifests = _read_manifests(options, most_walked)
+        brief = read_brief(options, environment, most_walked=most_walked)
+        manifests = brief.manifests
         self.remarks = [remark for m in manifests for _, remark in m.remarks]
-        config = read_config(environment)
-        self.endpoint = _endpoint(config, options, manifests, environment)
-        self.fallbacks = fallbacks(config, self.endpoint) if self.endpoint else ()
-        self.settings = _settings(self.endpoint, options, manifests, environment)
+        self.endpoint, self.fallbacks = brief.endpoint, brief.fallbacks
+        self.settings = brief.settings
+        self.shard = brief.selection.shard
         self.out = options.out or f"runs/{manifests[0].name}"
         self.directory = open_directory(self.out)
         model = self.endpoint.model if self.endpoint else DEFAULT_MODEL
@@ -103,9 +90,7 @@ class Job:
             overrides=options.fields,
             each=self.settings.duplicates == "each",
         )
-        selection = _selection(options, environment)
-        self.shard = selection.shard
-        self.excerpt = Excerpt(whole, selection, most=most_walked)
+        self.excerpt = Excerpt(whole, brief.selection, most=most_walked)
         if self._where is not None:
             self.excerpt.check_size()
         self.expansion = self.excerpt.expansion
@@ -312,90 +297,3 @@ def require_endpoint(job: Job) -> Endpoint:
     if job.endpoint is None:
         raise UsageError(NO_ENDPOINT)
     return job.endpoint
-
-
-def _check_format(options: Options) -> None:
-    if options.format is not None and STDIN not in options.manifests:
-        raise UsageError("--format says what standard input holds; name - as manifest")
-    if options.format not in (None, *FORMATS):
-        known = ", ".join(FORMATS)
-        raise UsageError(f"--format: expected one of {known}, got {options.format!r}")
-
-
-def _read_manifests(options: Options, most_walked: int) -> list[Manifest]:
-    """Read the manifests; where one is wrong, check all that can be checked (P9)."""
-    _check_format(options)
-    problems = Problems()
-    manifests = [
-        read_manifest(path, problems, options.format) for path in options.manifests
-    ]
-    known = [manifest for manifest in manifests if manifest is not None]
-    for manifest in known:
-        _check_settings(manifest, problems)
-    if problems.total:
-        whole = Expansion(known, model=DEFAULT_MODEL, overrides={})
-        excerpt = Excerpt(whole, Selection(), most=most_walked)
-        for _ in excerpt.expansion.checked(problems):
-            pass
-        raise ManifestError(problems.all())
-    return known
-
-
-def _check_settings(manifest: Manifest, problems: Problems) -> None:
-    for name, node in manifest.settings.items():
-        try:
-            checked_setting(name, node.plain(), "settings")
-        except UsageError as error:
-            message = str(error).removeprefix("settings: ").removeprefix(f"{name}: ")
-            problems.add(manifest.path, node.line, f"settings.{name}", message)
-
-
-def _endpoint(
-    config: Config,
-    options: Options,
-    manifests: list[Manifest],
-    environment: Mapping[str, str],
-) -> Endpoint | None:
-    wanted = {m.endpoint: m for m in manifests if m.endpoint is not None}
-    if len(wanted) > 1 and not (options.endpoint or options.base_url):
-        names = ", ".join(sorted(wanted))
-        raise UsageError(f"the manifests name several endpoints: {names}; pass one")
-    base_url = options.base_url
-    named = options.endpoint
-    if base_url is None and named is None:
-        base_url = environment.get("BATCHER_BASE_URL") or None
-        named = environment.get("BATCHER_ENDPOINT") or next(iter(wanted), None)
-    return choose_endpoint(config, named=named, base_url=base_url)
-
-
-def _settings(
-    endpoint: Endpoint | None,
-    options: Options,
-    manifests: list[Manifest],
-    environment: Mapping[str, str],
-) -> Settings:
-    layers: list[tuple[str, Mapping[str, object]]] = []
-    if endpoint is not None:
-        layers.append((f"endpoint {endpoint.name!r}", endpoint.settings))
-    for manifest in manifests:
-        own = {name: node.plain() for name, node in manifest.settings.items()}
-        layers.append((manifest.path, own))
-    for name, value in settings_from(environment).items():
-        layers.append((f"BATCHER_{name.upper()}", {name: value}))
-    layers.append(("command line", options.settings))
-    return merge_settings(layers)
-
-
-def _selection(options: Options, environment: Mapping[str, str]) -> Selection:
-    shard = None
-    if options.shard:
-        is_auto = options.shard == "auto"
-        shard = shard_from(environment) if is_auto else parse_shard(options.shard)
-    sample, percent = parse_sample(options.sample) if options.sample else (None, None)
-    return Selection(
-        shard=shard,
-        sample=sample,
-        percent=percent,
-        seed=options.seed,
-        first=options.first,
-    )

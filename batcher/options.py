@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from batcher.choice import RETRY_WORDS
 from batcher.errors import UsageError
 from batcher.manifest.field import FIELDS, suggestion
-from batcher.plan import RETRY_WORDS
 
 ENGINES = ("local", "processes", "dask", "ray")
 

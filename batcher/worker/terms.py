@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batcher import sizes
-from batcher.plan import Choice
+from batcher.choice import Choice
 from batcher.pricing import Price, quote
 from batcher.retry import Policy
 

@@ -22,6 +22,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from batcher.choice import Choice
 from batcher.config import Secret
 from batcher.errors import StoreError
 from batcher.gate import Gate
@@ -29,7 +30,6 @@ from batcher.governor import Governor, Limits
 from batcher.governor.budget import Budget
 from batcher.ledger import FILE_NAME, LedgerWriter, State, event, read_ledger
 from batcher.models import Failure, Reference, Request
-from batcher.plan import Choice
 from batcher.pricing import Price
 from batcher.retry import Policy
 from batcher.sandbox import Sandbox

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from batcher.choice import Choice
 from batcher.models import Request
-from batcher.plan import Choice
 from batcher.retry import Policy
 from batcher.worker import Terms
 

@@ -8,22 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batcher.choice import RETRY_WORDS, Choice, Kind, kind_of, was_bought
 from batcher.ledger import ReplyLine, Standing, Standings, State
 from batcher.models import Request
-from batcher.plan import (
-    MOST_GROUPS,
-    MOST_SHAPES,
-    RETRY_WORDS,
-    Choice,
-    Kind,
-    Plan,
-    Survey,
-    key_of,
-    kind_of,
-    taken_names,
-    was_bought,
-)
+from batcher.plan import Plan
 from batcher.pricing import Price, quote
+from batcher.survey import MOST_GROUPS, MOST_SHAPES, Survey, key_of, taken_names
 
 REPLY = ReplyLine(attempt=1, urls=("http://127.0.0.1/a",))
 DEFAULT = Choice.of((), retry_unknown=True)
