@@ -12,12 +12,14 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from batcher.control import Control
+from batcher.driver import Silence, drive
+from batcher.errors import UsageError
 from batcher.job import Job
 from batcher.options import Options
 from batcher.runner import execute
 
 if TYPE_CHECKING:
-    from batcher.control import Control
     from batcher.ledger.event import Result
     from batcher.models import Failure, Request, Summary
     from batcher.plan import Plan
@@ -41,12 +43,14 @@ def run(
     Args:
         manifests: A manifest's path, or several.
         on_result: Is told each request that ended; None as a result means unknown.
+            Not with an `engine`, whose workers are elsewhere.
         control: Interrupts the run from elsewhere.
         sandbox: How the sandbox behaves, for `endpoint="sandbox"`.
         **options: The command line's, with underscores: `out`, `endpoint`, `base_url`,
             `concurrency`, `ipm`, `rpm`, `timeout`, `max_attempts`, `max_spend`,
             `on_unknown`, `retry`, `first`, `sample`, `seed`, `shard`, `set`,
-            `accept_changes`, and any other setting.
+            `accept_changes`, `engine`, `scheduler`, `workers`, `shards`, and any other
+            setting.
 
     Returns:
         What the run directory holds; inside a running loop, to be awaited.
@@ -56,6 +60,11 @@ def run(
         UsageError: The run cannot start; nothing was sent.
     """
     job = _job(manifests, options)
+    if job.options.engine != "local":
+        if on_result is not None:
+            raise UsageError("on_result hears of the requests of this process alone")
+        work = drive(job, observer=Silence(), control=control or Control())
+        return _now_or_awaited(work)
     observer = _Callback(on_result)
     return _now_or_awaited(execute(job, observer, control=control, sandbox=sandbox))
 

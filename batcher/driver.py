@@ -7,12 +7,14 @@ they all have done is read from the run directory. Knows nothing of terminals.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from batcher.consent import check_consent
+from batcher.engines.choice import make_engine
 from batcher.engines.dispatcher import Dispatcher, Fate
 from batcher.engines.dispatcher import Listener as DispatchListener
 from batcher.errors import StoreError, UsageError
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
 
     from batcher.control import Control
     from batcher.engines.dispatcher import Outcome
-    from batcher.engines.engine import Engine
     from batcher.ledger import Standings
     from batcher.models import Summary
+
+PER_WORKER = 4
+"""Shards for each worker, unless told otherwise: a slow one does not decide the end."""
 
 LOOK = 5.0
 """Seconds between two looks into the run directory."""
@@ -47,20 +51,30 @@ class Observer(DispatchListener, Protocol):
         """Nothing new leaves any more; what is in flight comes in."""
 
 
-async def drive(
-    job: Job,
-    engine: Engine,
-    *,
-    parts: int,
-    observer: Observer,
-    control: Control,
-) -> Summary:
+class Silence:
+    """An observer that says nothing."""
+
+    def workers(self, number: int) -> None:
+        """Say nothing."""
+
+    def began(self, part: int, tries: int) -> None:
+        """Say nothing."""
+
+    def ended(self, outcome: Outcome, delay: float | None) -> None:
+        """Say nothing."""
+
+    def read(self, standings: Standings) -> None:
+        """Say nothing."""
+
+    def draining(self) -> None:
+        """Say nothing."""
+
+
+async def drive(job: Job, *, observer: Observer, control: Control) -> Summary:
     """Do a run on the workers of an engine.
 
     Args:
-        job: What to do, all shards together.
-        engine: Not opened yet.
-        parts: How many shards to cut it into.
+        job: What to do, all shards together, and by which engine.
         observer: Hears how it goes.
         control: Stops it from outside.
 
@@ -73,11 +87,19 @@ async def drive(
     require_endpoint(job)
     check_consent(job)
     arguments = shard_arguments(job)
+    options = job.options
+    engine = make_engine(
+        options.engine, scheduler=options.scheduler, workers=options.workers
+    )
     started = time.monotonic()
     async with engine, asyncio.TaskGroup() as group:
         looks = group.create_task(_look(job, observer), name="looks")
         dispatcher = Dispatcher(
-            engine, arguments=arguments, parts=parts, listener=observer
+            engine,
+            arguments=arguments,
+            parts=options.shards
+            or PER_WORKER * (options.workers or os.cpu_count() or 4),
+            listener=observer,
         )
 
         def drain() -> None:

@@ -34,7 +34,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         wait_for_shard: Wait while another worker holds the shard.
         fields: Fields that beat the manifest's, by name.
         accept_changes: Buy anew what was bought before with other content.
-        engine: Who runs the work.
+        engine: Who runs the work, one of `ENGINES`.
+        scheduler: Where the engine's cluster is; without it, one is started here.
+        workers: How many workers to start here; one for each processor.
+        shards: How many shards the workers are given; four for each worker.
     """
 
     manifests: tuple[str, ...]
@@ -55,15 +58,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, object] = {}
     accept_changes: bool = False
     engine: str = "local"
+    scheduler: str | None = None
+    workers: int | None = None
+    shards: int | None = None
 
 
 def check_options(options: Options) -> None:
     """Check what can be checked without reading anything; raises `UsageError`."""
     if not options.manifests:
         raise UsageError("name a manifest; `batcher init` writes one to start from")
-    if options.engine not in ENGINES:
-        known = ", ".join(ENGINES)
-        raise UsageError(f"--engine: expected one of {known}, got {options.engine!r}")
+    _check_engine(options)
     if options.force and options.where is None:
         raise UsageError(
             "--force needs --where: say what to buy again although it is kept, such as"
@@ -79,3 +83,15 @@ def check_options(options: Options) -> None:
             raise UsageError(f"--set: there is no field {name!r}{hint}")
     if options.first is not None and options.first < 0:
         raise UsageError(f"--first: must be 0 or more, got {options.first!r}")
+
+
+def _check_engine(options: Options) -> None:
+    if options.engine not in ENGINES:
+        known = ", ".join(ENGINES)
+        raise UsageError(f"--engine: expected one of {known}, got {options.engine!r}")
+    for name in ("workers", "shards"):
+        number = getattr(options, name)
+        if number is not None and number < 1:
+            raise UsageError(f"--{name}: must be 1 or more, got {number!r}")
+    if options.engine == "local" and (options.scheduler or options.shards):
+        raise UsageError("--scheduler and --shards go with --engine dask or ray")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 import time
 from typing import TYPE_CHECKING, Never, TextIO
@@ -14,7 +13,6 @@ from batcher.cli.words import counts, duration, usd
 from batcher.control import Control
 from batcher.count import count_ledger
 from batcher.driver import drive
-from batcher.engines.choice import make_engine
 from batcher.engines.dispatcher import Fate
 from batcher.errors import UsageError
 from batcher.ledger import State
@@ -33,9 +31,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PER_WORKER = 4
-"""Shards for each worker, unless told otherwise: a slow one does not decide the end."""
-
 
 def run_fleet(
     job: Job, parsed: argparse.Namespace, signals: Mapping[Signals, int]
@@ -50,12 +45,9 @@ def run_fleet(
     for name in ("canary", "watch"):
         if getattr(parsed, name) is not None:
             raise UsageError(f"--{name} goes with --engine local")
-    workers = parsed.workers or (None if parsed.scheduler else os.cpu_count())
-    engine = make_engine(parsed.engine, scheduler=parsed.scheduler, workers=workers)
     configure(sys.stderr, quiet=parsed.quiet, as_json=parsed.log_format == "json")
     is_panel = sys.stderr.isatty() and not parsed.quiet and parsed.log_format is None
     display = FleetDisplay(job, sys.stderr if is_panel else None)
-    parts = parsed.shards or PER_WORKER * (workers or 4)
 
     async def run() -> Summary:
         control = Control()
@@ -63,9 +55,7 @@ def run_fleet(
         for number, code in signals.items():
             loop.add_signal_handler(number, control.interrupt, code)
         try:
-            return await drive(
-                job, engine, parts=parts, observer=display, control=control
-            )
+            return await drive(job, observer=display, control=control)
         finally:
             display.close()
 

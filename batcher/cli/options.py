@@ -146,6 +146,9 @@ def read_options(parsed: argparse.Namespace) -> Options:
         fields=_fields(parsed.set),
         accept_changes=parsed.accept_changes,
         engine=parsed.engine,
+        scheduler=parsed.scheduler,
+        workers=parsed.workers,
+        shards=parsed.shards,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from batcher.errors import UsageError
@@ -18,19 +19,21 @@ def make_engine(
     Args:
         name: `processes`, `dask` or `ray`.
         scheduler: Where an existing cluster is; without it, one is started here.
-        workers: How many to start here.
+        workers: How many to start here; by default one for each processor.
 
     Raises:
         UsageError: There is no such engine, or it cannot do what is asked.
     """
+    if scheduler is None:
+        workers = workers or os.cpu_count() or 2
+    elif workers is not None:
+        raise UsageError("--workers are started here; at --scheduler there are some")
     if name == "processes":
         if scheduler is not None:
             raise UsageError("--scheduler goes with --engine dask or ray")
         from batcher.engines.process import ProcessEngine  # noqa: PLC0415 - one of many
 
-        return ProcessEngine(workers or 2)
-    if scheduler is not None and workers is not None:
-        raise UsageError("--workers are started here; at --scheduler there are some")
+        return ProcessEngine(workers or 1)
     if name == "dask":
         from batcher.engines.dask import DaskEngine  # noqa: PLC0415 - the same
 
