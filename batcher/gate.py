@@ -6,14 +6,17 @@ Turns the governor's answers into waiting. Knows nothing of requests or HTTP.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from batcher.governor import Admission, Governor, Hold, Outcome, Rotation
 from batcher.models import ErrorClass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from decimal import Decimal
 
     from batcher.models import Failure
 
@@ -26,6 +29,20 @@ class Others(Protocol):
 
     def refused(self, ipm: float) -> None:
         """Note a 429, and the images a minute that were let in."""
+
+
+class Visitor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """A worker that waits.
+
+    Attributes:
+        images: How many its request asks for.
+        usd: Its worst cost, None when it has no price.
+        answer: Its admission; None once the gate is closed.
+    """
+
+    images: int
+    usd: Decimal | None
+    answer: asyncio.Future[Admission | None]
 
 
 class Gate:
@@ -51,8 +68,8 @@ class Gate:
         self._others = others
         self.stopped: Failure | None = None
         self._clock = clock
-        self._turn = asyncio.Lock()
-        self._changed = asyncio.Event()
+        self._waiting: deque[Visitor] = deque()
+        self._next_look: asyncio.Handle | None = None
         self._closed = asyncio.Event()
 
     @property
@@ -70,16 +87,23 @@ class Gate:
         Returns:
             The admission, to be given back to `leave`; None once the gate is closed.
         """
-        async with self._turn:
-            while not self.is_closed:
-                answer = self.governor.ask(self._clock(), images=images, usd=usd)
-                if isinstance(answer, Admission):
-                    return answer
-                if isinstance(answer, Hold):
-                    await self._wait(answer.until)
-                else:
-                    self.close(answer.failure)
-        return None
+        if self.is_closed:
+            return None
+        answer = asyncio.get_running_loop().create_future()
+        visitor = Visitor(images=images, usd=usd, answer=answer)
+        self._waiting.append(visitor)
+        if len(self._waiting) == 1:
+            self._let_out()
+        try:
+            admission = await visitor.answer
+        except asyncio.CancelledError:
+            self._give_up(visitor)
+            raise
+        if admission is not None and self.is_closed:
+            # It was closed after the answer, before whoever waited for it could go.
+            self.leave(admission, Outcome())
+            return None
+        return admission
 
     def leave(self, admission: Admission, outcome: Outcome) -> None:
         """Give an admission back, with what came of it."""
@@ -89,7 +113,7 @@ class Gate:
         is_refused = failure and failure.error_class is ErrorClass.RATE_LIMITED
         if self._others is not None and is_refused:
             self._others.refused(self.governor.snapshot(now).rate)
-        self._changed.set()
+        self.notice()
 
     def is_ours(self) -> bool:
         """Tell whether one more request may leave; asked right before it does."""
@@ -100,7 +124,10 @@ class Gate:
         if self.stopped is None:
             self.stopped = failure
         self._closed.set()
-        self._changed.set()
+        while self._waiting:
+            answer = self._waiting.popleft().answer
+            if not answer.done():
+                answer.set_result(None)
 
     @property
     def survives(self) -> bool:
@@ -108,8 +135,13 @@ class Gate:
         return self.governor.survives
 
     def notice(self) -> None:
-        """Ask the governor anew: something about it was changed by hand."""
-        self._changed.set()
+        """Ask the governor anew, as something has changed.
+
+        Not at once: whoever gave an admission back may close the gate for the same
+        reason, before anybody else leaves.
+        """
+        if self._waiting:
+            self._look(asyncio.get_running_loop().call_soon(self._let_out))
 
     async def sleep(self, seconds: float) -> bool:
         """Wait; false, and at once, when the gate is closed."""
@@ -120,12 +152,43 @@ class Gate:
             return True
         return False
 
-    async def _wait(self, until: float | None) -> None:
-        """Wait until a time of the clock, or until something changes."""
-        self._changed.clear()
-        delay = None if until is None else max(0.0, until - self._clock())
-        try:
-            async with asyncio.timeout(delay):
-                await self._changed.wait()
-        except TimeoutError:
-            pass
+    def _let_out(self) -> None:
+        """Ask for everyone who waits, in order, until one has to wait on."""
+        while self._waiting:
+            visitor = self._waiting[0]
+            if visitor.answer.done():  # cancelled
+                self._waiting.popleft()
+                continue
+            answer = self.governor.ask(
+                self._clock(), images=visitor.images, usd=visitor.usd
+            )
+            if isinstance(answer, Admission):
+                self._waiting.popleft()
+                visitor.answer.set_result(answer)
+            elif isinstance(answer, Hold):
+                self._hold(answer.until)
+                return
+            else:
+                self.close(answer.failure)
+
+    def _hold(self, until: float | None) -> None:
+        """Ask again at a time of the clock, or when something changes."""
+        if until is not None:
+            delay = max(0.0, until - self._clock())
+            loop = asyncio.get_running_loop()
+            self._look(loop.call_later(delay, self._let_out))
+
+    def _look(self, handle: asyncio.Handle) -> None:
+        """Remember when the governor is asked next, and only then."""
+        if self._next_look is not None:
+            self._next_look.cancel()
+        self._next_look = handle
+
+    def _give_up(self, visitor: Visitor) -> None:
+        """Take nothing along when cancelled: not a place, not an admission."""
+        answer = visitor.answer
+        admission = None if answer.cancelled() else answer.result()
+        if admission is not None:
+            self.leave(admission, Outcome())
+        else:
+            self.notice()

@@ -175,8 +175,15 @@ class _Share:
         self._reason: str | None = None
 
     def is_ours(self) -> bool:
-        """Tell whether the lease is held."""
-        return self.member.is_held()
+        """Tell whether the lease is held; the run is stopped as soon as it is not.
+
+        Who was frozen would else announce one attempt after the other, and hold each
+        back, until the next heartbeat notices.
+        """
+        is_held = self.member.is_held()
+        if not is_held and self._reason is None:
+            self.lost(self.lease.lost or "no sign of life for too long")
+        return is_held
 
     def refused(self, ipm: float) -> None:
         """Tell the others."""

@@ -12,6 +12,7 @@ https://github.com/openclaw/openclaw/pull/118476 (OpenAI's limits, tested live).
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from enum import StrEnum
 from types import MappingProxyType
@@ -95,6 +96,7 @@ def resolve(text: str) -> str:
     raise _unknown(text, difflib.get_close_matches(plain, _NAMES))
 
 
+@functools.lru_cache(maxsize=1024)
 def parse(size: str) -> tuple[int, int] | None:
     """Give width and height of a size as sent; None when it names no pixels."""
     match = _SENT_PIXELS.fullmatch(size)

@@ -22,6 +22,9 @@ def configure(stream: TextIO, *, quiet: bool, as_json: bool) -> None:
         quiet: Only what is wrong.
         as_json: One JSON object per line, for programs.
     """
+    # What no line shows need not be found out (logging HOWTO, "Optimization").
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 - documented there
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if as_json else logging.Formatter())
     root = logging.getLogger("batcher")

@@ -25,6 +25,12 @@ def add_rehearsal(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--fault-seed", type=int, default=0, metavar="N")
 
 
+def is_rehearsal(parsed: argparse.Namespace) -> bool:
+    """Tell whether the sandbox was told anything."""
+    told = (parsed.latency, parsed.faults, parsed.fault_seed)
+    return told != ("0", "", 0)
+
+
 def read_rehearsal(parsed: argparse.Namespace, **others: object) -> SandboxOptions:
     """Turn the flags into options; raises `UsageError`."""
     from batcher.sandbox import (  # noqa: PLC0415 - `--help` does without it

@@ -16,7 +16,10 @@ import msgspec
 
 from batcher.fleet.purse import Note
 
-__all__ = ["Holder", "decoded", "here"]
+__all__ = ["TTL", "Holder", "decoded", "here"]
+
+TTL = 60.0
+"""Seconds after which a holder that does not write is taken for dead."""
 
 
 def here() -> str | None:
@@ -39,6 +42,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
         machine: What `pid` is a number in, see `here`.
         pid: Process on it.
         since: When it began.
+        ttl: Seconds of silence after which it may be taken for dead; 0 for unknown.
         note: What whoever holds the shard next has to know.
     """
 
@@ -46,6 +50,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     machine: str | None = msgspec.field(default_factory=here)
     pid: int = msgspec.field(default_factory=os.getpid)
     since: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+    ttl: float = TTL
     note: Note = Note()
 
     @property
@@ -69,4 +74,4 @@ def decoded(data: bytes | None) -> Holder:
         return msgspec.json.decode(data or b"", type=Holder)
     except msgspec.DecodeError:
         epoch = datetime.fromtimestamp(0, UTC)
-        return Holder(host="unknown", machine=None, pid=0, since=epoch)
+        return Holder(host="unknown", machine=None, pid=0, since=epoch, ttl=0.0)

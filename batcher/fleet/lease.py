@@ -13,6 +13,8 @@ Why two workers never send for one shard. Let `T` be the time to live (60 s).
 - The last good write was kept no earlier than it was started. So when the taker may
   act, `T - 1 s` have passed since that start, and the hold has been over for
   `T/2 - 1 s`: 29 s for clocks that run apart and for a POST that was just leaving.
+- `T` is the holder's own, which its file says, or the taker's, should that be longer;
+  and nobody joins those who go by another one.
 - A holder that is a process of this machine, and is surely dead, sends nothing more:
   its shard is taken at once (`Holder.is_gone`).
 - Of several takers, the one whose `create` of the next epoch is told true has it.
@@ -29,7 +31,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batcher.errors import StoreError, UsageError
-from batcher.fleet.holder import Holder, decoded
+from batcher.fleet.holder import TTL, Holder, decoded
 from batcher.fleet.purse import Note
 from batcher.fleet.roster import FOLDER, Roster, beacon_name, label_of
 from batcher.fleet.session import Session
@@ -41,10 +43,6 @@ if TYPE_CHECKING:
     from batcher.stores.directory import Directory, Entry
 
 __all__ = ["TTL", "HeldError", "Lease", "at_work", "awake"]
-
-TTL = 60.0
-"""Seconds after which a holder that does not write is taken for dead."""
-
 
 _SLEEPLESS = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 
@@ -100,7 +98,7 @@ class Lease:
         self.shard = shard
         self.directory = directory
         self._clock = clock
-        self._holder = holder or Holder()
+        self._holder = msgspec.structs.replace(holder or Holder(), ttl=ttl)
         self._good = 0.0
 
     def acquire(self) -> Roster:
@@ -219,7 +217,8 @@ class Lease:
             self.directory.read(beacon) or self.directory.read(epochs[last].name)
         )
         is_over = last in released or holder.is_gone
-        if not is_over and (now - seen_at).total_seconds() < self.ttl:
+        ttl = max(self.ttl, holder.ttl)
+        if not is_over and (now - seen_at).total_seconds() < ttl:
             raise HeldError(self._taken(beacon, last, now=now, seen=seen_at))
         self.inherited = holder.note
         return last
@@ -253,7 +252,12 @@ class Lease:
 
     def _check_parts(self, roster: Roster) -> None:
         parts = self.label.rpartition("-")[2]
-        for label in _busy(self.directory, roster, self.ttl):
+        for label, holder in _busy(self.directory, roster, self.ttl).items():
+            if holder.ttl not in {0.0, self.ttl}:
+                raise UsageError(
+                    f"shard {label} is being worked on with a lease of "
+                    f"{holder.ttl:g} s, not {self.ttl:g}; use the same for all"
+                )
             if label.rpartition("-")[2] != parts:
                 raise UsageError(
                     f"shard {label} is being worked on; shards of different numbers "
@@ -273,10 +277,11 @@ class Lease:
         data = data or self.directory.read(self._epoch_name(epoch))
         holder = decoded(data)
         age = (now - seen).total_seconds() if now and seen else 0.0
+        ttl = max(self.ttl, holder.ttl)
         return (
             f"shard {self.label} is held by process {holder.pid} on {holder.host!r} "
             f"since {holder.since:%Y-%m-%dT%H:%M:%SZ}, last seen {age:.0f} s ago; "
-            f"it may be taken over {self.ttl:.0f} s after its last sign of life"
+            f"it may be taken over {ttl:.0f} s after its last sign of life"
         )
 
     def _epoch_name(self, epoch: int) -> str:
@@ -301,15 +306,15 @@ def at_work(directory: Directory, *, ttl: float = TTL) -> tuple[str, ...]:
     directory.remove([name])
     if probe is None:
         raise StoreError(f"{name!r} was written and is not listed")
-    return _busy(directory, Roster.read(entries, now=probe.modified), ttl)
+    return tuple(_busy(directory, Roster.read(entries, now=probe.modified), ttl))
 
 
-def _busy(directory: Directory, roster: Roster, ttl: float) -> tuple[str, ...]:
+def _busy(directory: Directory, roster: Roster, ttl: float) -> dict[str, Holder]:
     """Give the shards whose holders may live; a process known to be dead does not."""
-    return tuple(
-        label
-        for label in roster.live(ttl)
-        if not decoded(
-            directory.read(beacon_name(label, roster.beacons[label].epoch))
-        ).is_gone
-    )
+    busy = {}
+    for label, beacon in roster.beacons.items():
+        holder = decoded(directory.read(beacon_name(label, beacon.epoch)))
+        is_silent = roster.age(beacon.modified) >= max(ttl, holder.ttl)
+        if not is_silent and not holder.is_gone:
+            busy[label] = holder
+    return busy

@@ -219,29 +219,52 @@ _NEW = Standing(state=State.PENDING)
 
 
 def _attempt(before: Standing, line: Line) -> Standing:
-    """Open an attempt; one that was still open has become a maybe-billed one."""
+    """Open an attempt; one that was still open has become a maybe-billed one.
+
+    A kept image stays kept: who announces another attempt may not have known of it,
+    because it came late, from a worker that had lost its shard in the meantime.
+    """
+    is_kept = before.state is State.SUCCEEDED
     return Standing(
-        state=State.UNKNOWN,
+        state=State.SUCCEEDED if is_kept else State.UNKNOWN,
         attempts=max(before.attempts, line.attempt),
+        images=before.images if is_kept else 0,
+        warnings=before.warnings if is_kept else (),
         maybe_billed=before.maybe_billed + (before.open_usd or ZERO),
         open_usd=line.reserved_usd or ZERO,
     )
 
 
+def _is_late(before: Standing, attempt: int) -> bool:
+    """Tell whether a line is about an attempt that a later one has made good for."""
+    return before.state is State.SUCCEEDED and attempt < before.attempts
+
+
 def _retry(before: Standing, line: Line) -> Standing:
-    """Close an attempt; one that was ambiguous is unknown until the next is known."""
+    """Close an attempt; one that was ambiguous is unknown until the next is known.
+
+    Without an open attempt it puts a kept request back, to be made anew.
+    """
+    if _is_late(before, line.attempt):
+        return before
     reserved = before.open_usd or ZERO
+    maybe_billed = before.maybe_billed + (reserved if line.maybe_billed else ZERO)
+    if before.state is State.SUCCEEDED and before.open_usd is not None:
+        changes = {"maybe_billed": maybe_billed, "open_usd": None}
+        return msgspec.structs.replace(before, **changes)
     error_class = _error_class(line)
     is_unknown = error_class == ErrorClass.AMBIGUOUS
     return Standing(
         state=State.UNKNOWN if is_unknown else State.PENDING,
         attempts=before.attempts,
-        maybe_billed=before.maybe_billed + (reserved if line.maybe_billed else ZERO),
+        maybe_billed=maybe_billed,
         error_class=error_class,
     )
 
 
 def _reply(before: Standing, line: Line) -> Standing:
+    if _is_late(before, line.attempt):
+        return before
     return msgspec.structs.replace(
         before,
         state=State.REPLIED,
@@ -256,22 +279,28 @@ def _reply(before: Standing, line: Line) -> Standing:
 
 
 def _unknown(before: Standing, line: Line) -> Standing:
+    if before.state is State.SUCCEEDED:
+        return before
     return msgspec.structs.replace(
         before, state=State.UNKNOWN, error_class=_error_class(line)
     )
 
 
 def _result(before: Standing, line: Line) -> Standing:
+    status = State(line.status or Status.FAILED)
+    if _is_late(before, line.attempts) and status is not State.SUCCEEDED:
+        return before
     error_class = _error_class(line)
     is_lost = error_class == ErrorClass.DOWNLOAD and before.reply is not None
     cost = before.paid if line.cost_usd is None else line.cost_usd
     return Standing(
-        state=State(line.status or Status.FAILED),
+        state=status,
         attempts=max(before.attempts, line.attempts),
         images=len(_images(line)),
         warnings=line.warnings if isinstance(line.warnings, tuple) else (),
         error_class=error_class,
         maybe_billed=line.maybe_billed_usd or ZERO,
+        open_usd=before.open_usd if line.attempts < before.attempts else None,
         reply=before.reply if is_lost else None,
         paid=cost if is_lost else ZERO,
     )

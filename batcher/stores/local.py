@@ -28,7 +28,7 @@ from batcher.stores.name import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -68,29 +68,30 @@ class LocalStore:
 
     def _recover(self, id_: str, attempt: int) -> list[LocalPartial]:
         numbers = {
-            number: path
-            for path in self._partials()
-            if (number := partial_number(path.name, id_, attempt)) is not None
+            number: name
+            for name in self._partials()
+            if (number := partial_number(name, id_, attempt)) is not None
         }
         partials = [
-            LocalPartial(str(path), self.link) for _, path in sorted(numbers.items())
+            LocalPartial(f"{self._partial}/{name}", self.link)
+            for _, name in sorted(numbers.items())
         ]
         for partial in partials:
             partial.read_back()
         if self._own is not None:
-            self._own.update(path.name for path in numbers.values())
+            self._own.update(numbers.values())
         return partials
 
     def settled(self, is_settled: Callable[[str], bool]) -> list[str]:
         """List partial files by name whose requests need them no more."""
         own = self._own
-        names = [path.name for path in self._partials()] if own is None else tuple(own)
+        names = tuple(self._partials() if own is None else own)
         return [name for name in names if is_settled(partial_owner(name))]
 
     def sync(self) -> None:
         """Bring kept images and their folders to the disk."""
         kept = tuple(self._kept)
-        parents = {PurePosixPath(name.rpartition("/")[0]) for name in kept}
+        parents = map(PurePosixPath, {name.rpartition("/")[0] for name in kept})
         folders = {folder for each in parents for folder in (each, *each.parents)}
         try:
             for name in kept:
@@ -106,7 +107,7 @@ class LocalStore:
         """Remove partial files; a kept image has another name."""
         for name in names:
             with contextlib.suppress(OSError):
-                (self._partial / name).unlink()
+                os.unlink(f"{self._partial}/{name}")  # noqa: PTH108 - see LocalPartial
         if self._own is not None:
             self._own.difference_update(names)
 
@@ -150,9 +151,11 @@ class LocalStore:
             Path(final).parent.mkdir(parents=True, exist_ok=True)
             self._link(partial, final)
 
-    def _partials(self) -> Iterator[Path]:
-        with contextlib.suppress(OSError):
-            yield from self._partial.iterdir()
+    def _partials(self) -> list[str]:
+        try:
+            return os.listdir(self._partial)  # noqa: PTH208 - see LocalPartial
+        except OSError:
+            return []
 
 
 def _replace(final: Path, partial: Path) -> bool:

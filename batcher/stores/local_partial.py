@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_FLUSH = 256 << 10  # bytes: fewer, larger writes; what each image in flight may hold
+_FLUSH = 1 << 20  # bytes: fewer, larger writes; what each image in flight may hold
+_LARGE = 256 << 10  # bytes: takes longer than to hand it to a thread and back
+
+_THREADS = ThreadPoolExecutor(4, thread_name_prefix="images")
+"""More of them wait for the interpreter more than they hash and write."""
 
 Link = Callable[[str, str, str], str]
 """Gives a whole file its final name, or the next free one: path, output, suffix."""
@@ -62,7 +67,7 @@ class LocalPartial:
     async def finish(self) -> Draft | Defect:
         """Close the file, and say what the bytes were."""
         if self._draft is None:
-            self._is_large = self._file is not None
+            self._is_large = self._file is not None or self._pending_size >= _LARGE
             if self._is_large:
                 await _visit(self._end)
             else:
@@ -138,11 +143,11 @@ class LocalPartial:
         try:
             if self._file is None:
                 self._file = _create(self._path)
-            for data in pending:
-                self._gauge.feed(data)
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[os.write(self._file, rest) :]
+            data = b"".join(pending)  # each call lets others have the interpreter
+            self._gauge.feed(data)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
         except OSError as error:
             raise refused(self._path.rpartition("/")[2], error) from error
 
@@ -166,7 +171,7 @@ async def _visit(call: Callable[..., _T], *args: object) -> _T:
 
     A file must not be closed under a write: its number may be another file's by then.
     """
-    visit = asyncio.ensure_future(in_thread(call)(*args))
+    visit = asyncio.ensure_future(in_thread(call)(*args, executor=_THREADS))
     try:
         return await asyncio.shield(visit)
     except asyncio.CancelledError:

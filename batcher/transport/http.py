@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import msgspec
@@ -22,7 +23,7 @@ from batcher.transport.hint import rate_hint, request_id
 from batcher.transport.message import clean
 from batcher.transport.pool import Call, ConnectError, Pool
 from batcher.transport.reply import Reply
-from batcher.transport.url import UrlError, read_url, request_head
+from batcher.transport.url import Origin, UrlError, read_url, request_head, with_length
 
 if TYPE_CHECKING:
     from batcher.config import Secret
@@ -130,6 +131,12 @@ class HttpTransport:
         return await self._downloader.fetch(url, partial, seconds=seconds)
 
     def _call(self, body: bytes) -> Call:
+        origin, head = self._opening
+        return self._pool.call(origin, (with_length(head, len(body)), body))
+
+    @cached_property
+    def _opening(self) -> tuple[Origin, bytes]:
+        """Whom to connect to, and what every request begins with."""
         url = read_url(f"{self._base_url}/images/generations")
         headers = {
             "Accept": "application/json",
@@ -138,9 +145,8 @@ class HttpTransport:
             "User-Agent": self._agent,
             "Authorization": f"Bearer {self._key.reveal()}",
             "Content-Type": "application/json",
-            "Content-Length": str(len(body)),
         }
-        return self._pool.call(url.origin, (request_head("POST", url, headers), body))
+        return url.origin, request_head("POST", url, headers)
 
     def _failure(self, error: Exception, *, is_sent: bool, limit: float) -> Failure:
         error_class = next(kind for known, kind in FAILURES if isinstance(error, known))

@@ -99,3 +99,8 @@ def request_head(method: str, url: Url, headers: Mapping[str, str]) -> bytes:
     if any("\r" in line or "\n" in line for line in lines):
         raise UrlError("a line break in a header")
     return "\r\n".join((*lines, "\r\n")).encode()
+
+
+def with_length(head: bytes, length: int) -> bytes:
+    """Say in the first part of a request how many bytes follow it."""
+    return b"%bContent-Length: %d\r\n\r\n" % (head[:-2], length)

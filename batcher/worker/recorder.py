@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from batcher.ledger import event
 from batcher.models import ErrorClass
-from batcher.pricing import quote
+from batcher.pricing import rate
 from batcher.proxy import Cuts
 
 if TYPE_CHECKING:
@@ -206,5 +206,5 @@ class Recorder:
         usd = NOTHING if standing is None else standing.maybe_billed
         if standing is not None and failure is not None and failure.maybe_billed:
             usd += standing.open_usd or NOTHING
-        is_priced = quote(request, self._terms.prices) is not None
+        is_priced = rate(request, self._terms.prices) is not None
         return usd if usd or is_priced else None

@@ -10,7 +10,7 @@ import msgspec
 
 from batcher import sizes
 from batcher.choice import Choice
-from batcher.pricing import Price, quote
+from batcher.pricing import Price, rate, usd_of
 from batcher.retry import Policy
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     def worst(self, request: Request) -> Decimal | None:
         """Give the most a request can cost along any route; None if unpriced."""
         tables = self.prices_by_route.values() or (self.prices,)
-        quotes = [quote(request, prices) for prices in tables]
-        known = [each.worst for each in quotes if each is not None]
-        return max(known) if len(known) == len(quotes) else None
+        rates = [rate(request, prices) for prices in tables]
+        known = [each.micros(request)[2] for each in rates if each is not None]
+        return usd_of(max(known)) if len(known) == len(rates) else None
 
     def seconds(self, request: Request) -> float:
         """Give the time limit of one attempt."""

@@ -17,15 +17,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from batcher.choice import Choice
 from batcher.engines import LocalPool
 from batcher.gate import Gate
 from batcher.governor import Governor, Limits
-from batcher.images import Properties
+from batcher.images import Document, Properties
 from batcher.images.verdict import Format
 from batcher.ledger import LedgerWriter, event
 from batcher.ledger.standing import Standings
 from batcher.models import Failure, Request
-from batcher.plan import Choice
 from batcher.retry import Policy
 from batcher.stores import Draft, Partial
 from batcher.transport import Begin, Received
@@ -74,6 +74,10 @@ class NoImage:
         del data
 
     async def finish(self) -> Draft:
+        return DRAFT
+
+    async def embed(self, document: Document) -> Draft:
+        del document
         return DRAFT
 
     async def keep(self, output: str) -> str:

@@ -87,18 +87,23 @@ class OddServer:
                 return error(412, "PreconditionFailed")
             return self._keep(http, body)
         if http.method == "POST":  # the only one that is sent here: remove many
-            if "/singular" in http.path:
-                return error(404, "NoSuchKey")
-            names = re.findall(r"<Key>(.*?)</Key>", body.decode())
-            for name in names:
-                self._objects.pop(f"{http.path}/{name}", None)
-            gone = "".join(f"<Deleted><Key>{each}</Key></Deleted>" for each in names)
-            return web.Response(text=f"<DeleteResult>{gone}</DeleteResult>")
+            return self._remove(http, body)
+        if "list-type" in http.query:  # nobody looks for more than that there is none
+            return web.Response(text="<ListBucketResult></ListBucketResult>")
         if http.path not in self._objects:
             return error(404, "NoSuchKey")
         content, meta = self._objects[http.path]
         head = meta | {"Last-Modified": "Sun, 22 Nov 2026 15:00:00 GMT", "ETag": '"e"'}
         return web.Response(body=content, headers=head)
+
+    def _remove(self, http: web.Request, body: bytes) -> web.Response:
+        if "/singular" in http.path:
+            return error(404, "NoSuchKey")
+        names = re.findall(r"<Key>(.*?)</Key>", body.decode())
+        for name in names:
+            self._objects.pop(f"{http.path}/{name}", None)
+        gone = "".join(f"<Deleted><Key>{each}</Key></Deleted>" for each in names)
+        return web.Response(text=f"<DeleteResult>{gone}</DeleteResult>")
 
     def _keep(self, http: web.Request, body: bytes) -> web.Response:
         head = {key: value for key, value in http.headers.items() if _META in key}

@@ -133,3 +133,39 @@ async def test_a_sleep_is_cut_short_by_the_closing_and_by_nothing_else() -> None
     opened.close()
     assert not await sleeping
     assert not await opened.sleep(0)
+
+
+async def test_nobody_leaves_who_was_let_out_right_before_the_closing() -> None:
+    narrow = gate(concurrency=1)
+    first = await entered(narrow)
+    waiting = asyncio.create_task(narrow.enter(1, None))
+    await asyncio.sleep(0)
+    narrow.leave(first, MADE)
+    asyncio.get_running_loop().call_soon(narrow.close)
+    assert await waiting is None
+    assert narrow.governor.in_flight == set()
+
+
+async def test_a_closing_right_after_leaving_comes_first() -> None:
+    narrow = gate(concurrency=1)
+    first = await entered(narrow)
+    waiting = asyncio.create_task(narrow.enter(1, None))
+    await asyncio.sleep(0)
+    narrow.leave(first, MADE)
+    narrow.close(REFUSED)
+    assert await waiting is None
+    assert narrow.governor.in_flight == set()
+
+
+async def test_who_is_cancelled_right_after_the_answer_gives_it_back() -> None:
+    narrow = gate(concurrency=1)
+    first = await entered(narrow)
+    waiting = [asyncio.create_task(narrow.enter(1, None)) for _ in range(2)]
+    await asyncio.sleep(0)
+    narrow.leave(first, MADE)
+    asyncio.get_running_loop().call_soon(waiting[0].cancel)
+    second = await waiting[1]
+    assert waiting[0].cancelled()
+    assert second is not None
+    assert narrow.governor.in_flight == {second.number}
+    narrow.leave(second, MADE)

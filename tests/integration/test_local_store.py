@@ -53,10 +53,10 @@ class TestLocalStore(StoreConformance):
 
 
 async def test_an_image_has_no_final_name_while_it_grows(place: LocalPlace) -> None:
-    partial = await begun(place.store(), png(filler=900_000)[:800_000])
+    partial = await begun(place.store(), png(filler=1_900_000)[:1_800_000])
     assert place.kept() == set()
     sizes = [path.stat().st_size for path in (place.folder / PARTIAL_FOLDER).iterdir()]
-    assert sizes[0] >= 500_000
+    assert sizes[0] >= 1_000_000
     await partial.discard()
 
 
@@ -123,7 +123,7 @@ async def test_a_file_that_may_grow_no_more_is_an_error(place: LocalPlace) -> No
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
         with pytest.raises(StoreError, match=os.strerror(errno.EFBIG)):
-            await partial.write(bytes(300_000))
+            await partial.write(bytes(1_300_000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     await partial.discard()

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from batcher.errors import StoreError, UsageError
-from batcher.fleet.lease import Lease, awake
+from batcher.fleet.lease import TTL, Lease, at_work, awake
 from batcher.fleet.purse import Note
 from tests.unit.fleet.memory import FakeClock, MemoryDirectory
 
@@ -21,8 +21,8 @@ class Scene:
         self.clock = FakeClock()
         self.directory = MemoryDirectory(self.clock)
 
-    def lease(self, part: int = 1, parts: int = 2) -> Lease:
-        return Lease(self.directory, (part, parts), clock=self.clock)
+    def lease(self, part: int = 1, parts: int = 2, *, ttl: float = TTL) -> Lease:
+        return Lease(self.directory, (part, parts), ttl=ttl, clock=self.clock)
 
     def acquired(self, part: int = 1, parts: int = 2) -> Lease:
         lease = self.lease(part, parts)
@@ -169,6 +169,47 @@ def test_shards_of_different_numbers_are_not_worked_on_at_once(scene: Scene) -> 
         scene.acquired(1, 3)
     first.release(NOTE)
     assert scene.acquired(1, 3).is_held()
+
+
+def test_an_impatient_taker_waits_as_long_as_the_holder_was_promised(
+    scene: Scene,
+) -> None:
+    holder = scene.acquired()
+    scene.clock.now += 20.0
+    impatient = scene.lease(ttl=2.0)
+    with pytest.raises(UsageError, match="taken over 60 s after"):
+        impatient.acquire()
+    assert holder.heartbeat(NOTE) is not None
+    scene.clock.now += 60.0
+    impatient.acquire()
+    assert (impatient.epoch, impatient.is_held()) == (2, True)
+
+
+@pytest.mark.parametrize("ttl", [2.0, 600.0])
+def test_nobody_joins_those_who_go_by_another_lease(scene: Scene, ttl: float) -> None:
+    holder = scene.acquired(1, 2)
+    scene.clock.now += 20.0
+    with pytest.raises(UsageError, match=f"a lease of 60 s, not {ttl:g}"):
+        scene.lease(2, 2, ttl=ttl).acquire()
+    assert at_work(scene.directory, ttl=2.0) == ("0001-of-0002",)
+    holder.release(NOTE)
+    scene.lease(2, 2, ttl=ttl).acquire()
+
+
+def test_who_goes_just_as_it_is_looked_at_is_in_nobodys_way(scene: Scene) -> None:
+    holder = scene.lease(1, 2, ttl=30.0)
+    holder.acquire()
+    beacon = "fleet/shard-0001-of-0002-e000001"
+
+    def hook(what: str, do: Callable[[], object]) -> object:
+        if what == "read":
+            scene.directory.files.pop(beacon, None)
+        return do()
+
+    scene.directory.hook = hook
+    other = scene.lease(2, 2, ttl=30.0)
+    other.acquire()
+    assert other.is_held()
 
 
 def test_a_directory_that_gives_one_name_to_two_is_refused(scene: Scene) -> None:

@@ -117,7 +117,8 @@ def standing(*events: Event) -> Standing:
         ([attempt(1), result()], State.SUCCEEDED),
         ([attempt(1), result(Status.FAILED, error_class="server")], State.FAILED),
         ([result(Status.REJECTED, error_class="invalid")], State.REJECTED),
-        ([attempt(1), result(), attempt(2)], State.UNKNOWN),
+        ([attempt(1), result(), attempt(2)], State.SUCCEEDED),
+        ([attempt(1), result(), retry(1, "bad_reply"), attempt(2)], State.UNKNOWN),
         ([attempt(1), result(), attempt(2), result()], State.SUCCEEDED),
     ],
     ids=lambda value: (
@@ -130,6 +131,44 @@ def test_the_last_line_says_where_a_request_stands(
     events: list[Event], state: State
 ) -> None:
     assert standing(*events).state is state
+
+
+KEPT_TWO = [attempt(1, "1"), attempt(2, "2"), result(attempts=2, cost=ZERO)]
+
+
+@pytest.mark.parametrize(
+    ("events", "maybe_billed"),
+    [
+        ([attempt(1, "1"), result(), attempt(2, "2")], "2"),
+        ([attempt(1, "1"), result(), attempt(2, "2"), unknown(2)], "2"),
+        ([attempt(1, "1"), result(), attempt(2, "2"), retry(2, "connect")], "0"),
+        (
+            [
+                *(attempt(1, "1"), result(), attempt(2, "2")),
+                retry(2, "ambiguous", maybe_billed=True),
+            ],
+            "2",
+        ),
+        ([attempt(1, "1"), attempt(2, "2"), result(attempts=1)], "2"),
+        ([*KEPT_TWO, retry(1, "ambiguous", maybe_billed=True)], "0"),
+        ([*KEPT_TWO, unknown(1)], "0"),
+        ([*KEPT_TWO, reply(1)], "0"),
+        ([*KEPT_TWO, result(Status.FAILED, error_class="server")], "0"),
+    ],
+    ids=lambda value: (
+        " ".join(f"{each.__struct_config__.tag}" for each in value)
+        if isinstance(value, list)
+        else value
+    ),
+)
+def test_what_one_worker_kept_no_line_of_another_unmakes(
+    events: list[Event], maybe_billed: str
+) -> None:
+    standings = folded(*events)
+    found = standings.get("a")
+    assert found is not None
+    assert (found.state, found.images) == (State.SUCCEEDED, 1)
+    assert standings.maybe_billed() == Decimal(maybe_billed)
 
 
 @pytest.mark.parametrize(
@@ -256,6 +295,7 @@ STATES = {
 }
 MAYBE = {"open", "unknown", "ambiguous", "given_up", "replied"}
 BOUGHT = {"kept", "lost", "fetched"}
+KEPT = {"kept", "fetched"}
 
 
 def history(purchases: list[Purchase]) -> list[Event]:
@@ -296,6 +336,8 @@ def history(purchases: list[Purchase]) -> list[Event]:
             "lost": [reply(number), *[lost] * each.fetches],
             "fetched": [reply(number), *[lost] * (each.fetches - 1), kept],
         }
+        if number > 1 and purchases[number - 2].fate in KEPT:
+            lines.append(retry(number - 1, "bad_reply"))  # somebody put it back
         lines += [attempt(number, each.reserved), *fates[each.fate]]
     return lines
 
