@@ -66,8 +66,15 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_open(self) -> bool:
-        """Tell whether its image may yet be found: half kept, or at its URL."""
-        return self.state is State.UNKNOWN or self.reply is not None
+        """Tell whether an image may yet be found: half kept, or at its URL.
+
+        Also of a kept request whose next attempt, a forced one, was interrupted.
+        """
+        return (
+            self.state is State.UNKNOWN
+            or self.reply is not None
+            or self.open_usd is not None
+        )
 
 
 Holds = Callable[[ImageLine], bool]
