@@ -10,7 +10,8 @@ import pytest
 
 from batcher.errors import UsageError
 from batcher.fleet import Lease, Note, Order, Quota, at_work, send
-from batcher.hold import _Share, hold
+from batcher.hold import hold
+from batcher.hold.shared import Shared
 from batcher.job import Job
 from batcher.ledger import FILE_NAME
 from batcher.ledger.event import now
@@ -175,7 +176,7 @@ async def test_who_asks_after_its_lease_has_ended_is_stopped_at_once(
 ) -> None:
     stage = Stage()
     async with hold(scene.job("1/2")) as held, held.attended(stage):
-        assert isinstance(held, _Share)
+        assert isinstance(held, Shared)
         held.lease.lose("so it is")
         assert not held.is_ours()
         assert [each.error_class for each in stage.failures] == [ErrorClass.LEASE]

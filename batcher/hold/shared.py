@@ -1,8 +1,6 @@
-"""Takes a run directory for one run, and gives it back: others do not interfere.
+"""One shard of a run directory, held by a lease while others work on theirs.
 
-A folder is one run's alone, by a lock, and commands come through a socket in it. Where
-several work at once, on shards or in an object store, each holds its shard by a lease,
-and commands, pace and money are one for all: see `fleet`.
+Commands, pace and money are one for all: see `fleet`.
 """
 
 from __future__ import annotations
@@ -18,10 +16,10 @@ from contextlib import (
 )
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from batcher.count import count_ledger
-from batcher.errors import StoreError, UsageError
+from batcher.errors import UsageError
 from batcher.fleet import (
     Allowance,
     HeldError,
@@ -30,28 +28,24 @@ from batcher.fleet import (
     Order,
     Quota,
     Terms,
-    at_work,
 )
-from batcher.governor import Budget
+from batcher.hold.contract import close, prepared
 from batcher.job import Job
-from batcher.ledger import Ledger, LedgerWriter, Standings, lock_folder, writer_name
+from batcher.ledger import Standings, lock_folder, writer_name
 from batcher.ledger.merge import files
 from batcher.ledger.segment_writer import SegmentWriter
 from batcher.ledger.shared_writer import SharedWriter
 from batcher.models import ErrorClass, Failure
-from batcher.remote import Command, RemoteControl
-from batcher.stores import (
-    Directory,
-    LocalDirectory,
-    LocalStore,
-    Store,
-    open_directory,
-    open_store,
-)
+from batcher.remote import Command
+from batcher.stores import LocalDirectory, LocalStore, open_directory, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-    from pathlib import Path
+    from collections.abc import AsyncIterator
+
+    from batcher.governor import Budget
+    from batcher.hold.contract import Stage
+    from batcher.ledger import Ledger
+    from batcher.stores import Directory, Store
 
 _log = logging.getLogger(__name__)
 
@@ -59,103 +53,7 @@ JOINING = 5.0
 """Seconds that one worker who joins may wait for another who does."""
 
 
-class Stage(Protocol):
-    """What a run lets others do to it while it goes on."""
-
-    def handle(self, command: Command) -> Mapping[str, object]:
-        """Carry a command out; raises `UsageError`."""
-
-    def limit(self, quota: Quota) -> None:
-        """Keep to this from now on; whoever waits is to ask anew."""
-
-    def stop(self, failure: Failure) -> None:
-        """Let nothing leave any more; what is out may come in."""
-
-
-class Hold(Protocol):
-    """A run directory in this run's hands.
-
-    Attributes:
-        job: What to do, planned with the ledger as it is now.
-        ledger: Its open end.
-        store: Where images go.
-        budget: What was spent, of this run's part of the money.
-    """
-
-    job: Job
-    ledger: Ledger
-    store: Store
-    budget: Budget
-
-    def is_ours(self) -> bool:
-        """Tell whether one more request may leave."""
-
-    def attended(self, stage: Stage) -> AbstractAsyncContextManager[object]:
-        """Pass on what others say, to a run that goes on within."""
-
-    def refused(self, ipm: float) -> None:
-        """Note a 429, and the images a minute that were let in."""
-
-
-@asynccontextmanager
-async def hold(job: Job) -> AsyncIterator[Hold]:
-    """Take a job's run directory.
-
-    Raises:
-        UsageError: Others are at work there, or it refuses; nothing was sent.
-    """
-    async with AsyncExitStack() as resources:
-        take = _share if job.is_shared else _own
-        try:
-            held = await take(job, resources)
-            held.ledger.standings.trust()
-        except StoreError as error:
-            raise UsageError(str(error)) from error
-        yield held
-
-
-class _Own:
-    """A folder that is this run's alone."""
-
-    def __init__(self, job: Job, folder: Path, ledger: Ledger) -> None:
-        standings = ledger.standings
-        self.job = job
-        self.ledger = ledger
-        self.store: Store = LocalStore(folder)
-        self.budget = Budget(
-            spent=standings.spent,
-            unknown=standings.maybe_billed(),
-            images=count_ledger(standings).images,
-        )
-        self._folder = folder
-
-    def is_ours(self) -> bool:
-        """Say yes: the lock is held as long as this process lives."""
-        return True
-
-    def attended(self, stage: Stage) -> AbstractAsyncContextManager[object]:
-        """Listen to the folder's socket."""
-        return RemoteControl(self._folder, stage.handle)
-
-    def refused(self, ipm: float) -> None:
-        """Tell nobody: nobody else is at work."""
-
-
-async def _own(job: Job, resources: AsyncExitStack) -> Hold:
-    folder = _prepared(job)
-    lock = lock_folder(folder)
-    resources.callback(lock.release)
-    working = at_work(job.directory, ttl=job.settings.lease)
-    if working:
-        words = f"shard {working[0]} of it is being worked on"
-        raise UsageError(f"{job.out!r}: {words}; wait for it or stop it")
-    standings, size = job.reading.standings, job.reading.size
-    ledger = LedgerWriter(folder, standings, expected_size=size)
-    resources.push_async_callback(_close, ledger)
-    return _Own(job, folder, ledger)
-
-
-class _Share:
+class Shared:
     """One shard of a run directory; a `fleet.Listener`."""
 
     job: Job
@@ -267,12 +165,13 @@ class _Share:
         return open_store(job.directory), ledger
 
 
-async def _share(job: Job, resources: AsyncExitStack) -> Hold:
+async def take_shared(job: Job, resources: AsyncExitStack) -> Shared:
+    """Take a shard, to be given back when `resources` are closed."""
     shard = job.shard or (1, 1)
     if shard[1] > 1 and job.settings.max_images is not None:
         raise UsageError("max_images cannot be kept to by several shards; use --first")
     lease = Lease(_impatient(job), shard, ttl=job.settings.lease)
-    held = _Share(job, lease)
+    held = Shared(job, lease)
     while True:
         if await _joined(held, resources):
             break
@@ -280,15 +179,15 @@ async def _share(job: Job, resources: AsyncExitStack) -> Hold:
     await resources.enter_async_context(_kept_up(held.member))
     _log.info("shard %s is held, epoch %d", lease.label, lease.epoch)
     await held.open()
-    resources.push_async_callback(_close, held.ledger)
+    resources.push_async_callback(close, held.ledger)
     return held
 
 
-async def _joined(held: _Share, resources: AsyncExitStack) -> bool:
+async def _joined(held: Shared, resources: AsyncExitStack) -> bool:
     """Take the shard; false when another has it, and it is to be waited for."""
     lock = None
     if isinstance(held.job.directory, LocalDirectory):
-        lock = lock_folder(_prepared(held.job), seconds=JOINING)
+        lock = lock_folder(prepared(held.job), seconds=JOINING)
     try:
         await resources.enter_async_context(held.member)
     except HeldError:
@@ -314,12 +213,6 @@ async def _kept_up(member: Member) -> AsyncIterator[None]:
         await rounds
 
 
-async def _close(ledger: Ledger) -> None:
-    """Close the ledger; a disk that refuses was reported when it first did."""
-    with suppress(StoreError):
-        await asyncio.to_thread(ledger.close)
-
-
 def _impatient(job: Job) -> Directory:
     """Open the directory anew, so that one slow answer does not cost the lease."""
     return open_directory(job.out, patience=job.settings.lease / 6)
@@ -339,16 +232,3 @@ def _typical_worst(job: Job) -> Decimal:
     if not job.plan.to_send or job.plan.worst_usd is None:
         return Decimal(0)
     return job.plan.worst_usd / job.plan.to_send
-
-
-def _prepared(job: Job) -> Path:
-    """Make the run directory's folder."""
-    folder = job.folder
-    if folder is None:
-        raise UsageError(f"{job.out!r} is no folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"cannot make {str(folder)!r}: {error.strerror}"
-        raise UsageError(message) from error
-    return folder
