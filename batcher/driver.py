@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from batcher.consent import check_consent
+from batcher.count import Count
 from batcher.engines.choice import make_engine
 from batcher.engines.dispatcher import Dispatcher, Fate
 from batcher.engines.dispatcher import Listener as DispatchListener
 from batcher.errors import StoreError, UsageError
+from batcher.fleet import last_order
 from batcher.job import Job, require_endpoint
 from batcher.ledger import read_ledger
+from batcher.ledger.presence import presence
 from batcher.manifest.source import STDIN
 from batcher.models import ErrorClass
 
@@ -86,7 +89,8 @@ async def drive(job: Job, *, observer: Observer, control: Control) -> Summary:
     """
     require_endpoint(job)
     check_consent(job)
-    arguments = shard_arguments(job)
+    after = await asyncio.to_thread(last_order, job.directory)
+    arguments = (*shard_arguments(job), f"--orders-after={after}")
     options = job.options
     engine = make_engine(
         options.engine, scheduler=options.scheduler, workers=options.workers
@@ -111,15 +115,15 @@ async def drive(job: Job, *, observer: Observer, control: Control) -> Summary:
             outcomes = await dispatcher.run()
         finally:
             looks.cancel()
-    # The ledger is read anew, and everything counted as a single run would.
-    after = await asyncio.to_thread(Job, job.options, job.environment)
+    standings = await asyncio.to_thread(_read, job)
+    count = await asyncio.to_thread(_counted, job, standings)
     stopped = _stopped(outcomes, control)
     if dispatcher.trouble is not None:
         stopped = {"class": "engine", "message": str(dispatcher.trouble)}
-    summary = after.count.summary(
-        after.reading.standings,
-        total=after.plan.total,
-        out=after.out,
+    summary = count.summary(
+        standings,
+        total=job.plan.total,
+        out=job.out,
         seconds=time.monotonic() - started,
         skipped=job.plan.total - job.plan.to_send,
         stopped=stopped,
@@ -129,7 +133,7 @@ async def drive(job: Job, *, observer: Observer, control: Control) -> Summary:
         summary,
         exit_code=code,
         estimated_usd=job.plan.estimated_usd,
-        paid_usd=after.reading.standings.spent - job.reading.standings.spent,
+        paid_usd=standings.spent - job.reading.standings.spent,
     )
 
 
@@ -142,6 +146,9 @@ def shard_arguments(job: Job) -> tuple[str, ...]:
         UsageError: It cannot be done by shards.
     """
     options = job.options
+    if options.force:
+        words = "a lost shard is submitted again, and would buy again what it made"
+        raise UsageError(f"--force goes with --engine local: {words}")
     if STDIN in options.manifests:
         raise UsageError("--engine needs a manifest that every worker can read, not -")
     if options.first is not None or options.shard or not _is_percent(options.sample):
@@ -158,12 +165,11 @@ def shard_arguments(job: Job) -> tuple[str, ...]:
         "seed": options.seed or None,
         **{name.replace("_", "-"): value for name, value in options.settings.items()},
     }
-    switches = {"force": options.force, "accept-changes": options.accept_changes}
     return (
         "run",
         *map(_path, options.manifests),
         *(f"--{name}={value}" for name, value in flags.items() if value is not None),
-        *(f"--{name}" for name, is_on in switches.items() if is_on),
+        *(["--accept-changes"] if options.accept_changes else []),
         *(f"--set={name}={_text(value)}" for name, value in options.fields.items()),
     )
 
@@ -179,6 +185,20 @@ async def _look(job: Job, observer: Observer) -> None:
         else:
             observer.read(reading.standings)
         await asyncio.sleep(max(LOOK, SHARE * (time.monotonic() - before)))
+
+
+def _read(job: Job) -> Standings:
+    """Read the ledger anew; what is gone from the run directory is not kept."""
+    return read_ledger(job.directory, holds=presence(job.directory)).standings
+
+
+def _counted(job: Job, standings: Standings) -> Count:
+    """Count what was asked for, as `--where` selected it when the run began."""
+    count = Count()
+    count.is_priced = job.count.is_priced
+    for request in job.requests():
+        count.move(None, standings.get(request.id))
+    return count
 
 
 def _stopped(

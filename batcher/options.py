@@ -32,6 +32,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         seed: What decides the drawing.
         shard: Only one part of several, `I/N`; `auto` asks the environment.
         wait_for_shard: Wait while another worker holds the shard.
+        orders_after: Obey what the fleet was told after this order; an engine's driver
+            says so to the shards it begins.
         fields: Fields that beat the manifest's, by name.
         accept_changes: Buy anew what was bought before with other content.
         engine: Who runs the work, one of `ENGINES`.
@@ -55,6 +57,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     shard: str | None = None
     wait_for_shard: bool = False
+    orders_after: int | None = None
     fields: Mapping[str, object] = {}
     accept_changes: bool = False
     engine: str = "local"

@@ -29,10 +29,12 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
         summary: The numbers; `exit_code` is the last run's or, where it was killed,
             what a run that ended so would exit with.
         damaged: Ledger lines that cannot be read, as `file:line`.
+        shards: Of a fleet, how many shards have begun, and of how many.
     """
 
     summary: Summary
     damaged: tuple[str, ...] = ()
+    shards: tuple[int, int] | None = None
 
 
 def read_status(place: Path | str | Directory) -> RunStatus:
@@ -50,7 +52,10 @@ def read_status(place: Path | str | Directory) -> RunStatus:
     reading = read_ledger(directory)
     standings = reading.standings
     summary = summarize(standings, count_ledger(standings), out=str(directory))
-    return RunStatus(summary=summary, damaged=reading.damaged)
+    shards = None
+    if standings.shards:
+        shards = len(standings.shards), _parts(standings)
+    return RunStatus(summary=summary, damaged=reading.damaged, shards=shards)
 
 
 def summarize(standings: Standings, count: Count, *, out: str) -> Summary:
@@ -85,9 +90,13 @@ def _fleet_of(standings: Standings) -> tuple[int, EndLine | None]:
     """
     shards = standings.shards
     ends = {part: end for part, (_, end) in shards.items() if end is not None}
-    (_, parts), *_ = (run.shard or (1, 1) for run, _ in shards.values())
     total = sum(run.total for run, _ in shards.values())
-    return total, _joined(ends) if len(ends) == parts else None
+    return total, _joined(ends) if len(ends) == _parts(standings) else None
+
+
+def _parts(standings: Standings) -> int:
+    """Tell into how many shards the last fleet's work was cut."""
+    return next(run.shard[1] for run, _ in standings.shards.values() if run.shard)
 
 
 def _joined(ends: Mapping[int, EndLine]) -> EndLine:

@@ -94,6 +94,12 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
         help="wait while another worker holds the shard",
     )
     what.add_argument(
+        "--orders-after",
+        type=int,
+        metavar="N",
+        help="obey the fleet's orders after the Nth; --engine says so to its shards",
+    )
+    what.add_argument(
         "--set",
         action="append",
         default=[],
@@ -143,6 +149,7 @@ def read_options(parsed: argparse.Namespace) -> Options:
         seed=parsed.seed,
         shard=parsed.shard,
         wait_for_shard=parsed.wait_for_shard,
+        orders_after=parsed.orders_after,
         fields=_fields(parsed.set),
         accept_changes=parsed.accept_changes,
         engine=parsed.engine,

@@ -43,7 +43,7 @@ def execute(parsed: argparse.Namespace) -> int:
     if parsed.word is None:
         story = _told_by(parsed.folder)
         if story is None:
-            words = "is no image that says whence it came; name a DIR and what is in it"
+            words = _no_story(Path(parsed.folder))
             raise UsageError(f"{parsed.folder!r} {words}")
     else:
         story = _of_run(parsed.folder, parsed.word)
@@ -59,6 +59,14 @@ def execute(parsed: argparse.Namespace) -> int:
     for row in [*table_lines(head, rows, width - 2)][1:]:
         print(f"  {row}")
     return 0
+
+
+def _no_story(place: Path) -> str:
+    if place.is_dir():
+        return "is a folder; name also an ID, NAME or FILE in it"
+    if not place.exists():
+        return "is not there"
+    return "is no image that says whence it came; name a DIR and what is in it"
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):

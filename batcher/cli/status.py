@@ -28,4 +28,7 @@ def execute(parsed: argparse.Namespace) -> int:
         print_json(status.summary)
     else:
         print("\n".join(summary_lines(status.summary)))
+        begun, parts = status.shards or (0, 0)
+        if begun < parts:
+            print(f"these are {begun} of {parts} shards; the others have not begun")
     return 0

@@ -57,5 +57,7 @@ def read_port(text: str) -> int:
     """Read a port's number, as argparse wants it."""
     if text.isdecimal() and int(text) <= LARGEST_PORT:
         return int(text)
-    words = f"expected a port, got {text!r}; a manifest stands before --watch"
+    words = f"expected a port up to {LARGEST_PORT}, got {text!r}"
+    if not text.isdecimal():
+        words += "; a manifest stands before --watch"
     raise argparse.ArgumentTypeError(words)

@@ -113,7 +113,11 @@ def summary_lines(summary: Summary, go_on: str | None = None) -> Iterator[str]:
     rows = (
         ("failed", summary.failed, "the same command tries them again"),
         ("rejected", summary.rejected, "see the ledger; --retry rejected insists"),
-        ("unknown", summary.unknown, "sent, outcome not known, maybe billed"),
+        (
+            "unknown",
+            summary.unknown,
+            "sent, outcome not known or not yet, maybe billed",
+        ),
         ("pending", summary.pending, "not made yet"),
     )
     for name, number, words in rows:

@@ -8,7 +8,7 @@ from batcher.fleet.allowance import Allowance
 from batcher.fleet.holder import Holder
 from batcher.fleet.lease import TTL, HeldError, Lease, at_work
 from batcher.fleet.member import Listener, Member
-from batcher.fleet.order import ENDED, Order, send
+from batcher.fleet.order import ENDED, Order, last_order, send
 from batcher.fleet.purse import Note, Purse, Terms
 from batcher.fleet.round import Round
 from batcher.fleet.shard import shard_from
@@ -30,6 +30,7 @@ __all__ = [
     "Round",
     "Terms",
     "at_work",
+    "last_order",
     "send",
     "shard_from",
 ]

@@ -61,11 +61,19 @@ class Member:
         lease: Its shard, not acquired yet.
         wish: What all workers together may do, as far as this one was told.
         listener: Is told what happens.
+        since: The order after which all are obeyed, see `Round`.
     """
 
-    def __init__(self, lease: Lease, *, wish: Quota, listener: Listener) -> None:
+    def __init__(
+        self,
+        lease: Lease,
+        *,
+        wish: Quota,
+        listener: Listener,
+        since: int | None = None,
+    ) -> None:
         self._lease = lease
-        self._round = Round(lease, wish)
+        self._round = Round(lease, wish, since=since)
         self._listener = listener
         self._told: Quota | None = None
         self._turn = asyncio.Lock()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from batcher.stores.directory import Directory
 
-__all__ = ["ENDED", "Order", "read_orders", "send", "standing"]
+__all__ = ["ENDED", "Order", "last_order", "read_orders", "send", "standing"]
 
 ENDED = "ended"
 """What the last one out writes down: the orders so far concern nobody any more."""
@@ -44,13 +44,22 @@ def send(directory: Directory, order: Order) -> int:
     Of several at once, each gets a number of its own. Raises `StoreError`.
     """
     data = msgspec.json.encode(order)
-    number = 0
-    for entry in directory.entries(f"{FOLDER}control-"):
-        numbers = Roster.read([entry], now=entry.modified).orders
-        number = max(number, *numbers) if numbers else number
-    number += 1
+    number = last_order(directory) + 1
     while not directory.create(order_name(number), data):
         number += 1
+    return number
+
+
+def last_order(directory: Directory) -> int:
+    """Give the number of the last order there is, 0 for none; blocks.
+
+    Raises:
+        StoreError: The directory cannot be read.
+    """
+    number = 0
+    for entry in directory.entries(f"{FOLDER}control-"):
+        orders = Roster.read([entry], now=entry.modified).orders
+        number = max(number, *orders) if orders else number
     return number
 
 

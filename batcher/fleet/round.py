@@ -35,6 +35,8 @@ class Round:
     Args:
         lease: Its shard.
         wish: What all workers together may do, as far as this one was told.
+        since: The order after which all are obeyed, given by who has begun all of the
+            workers; without it, a session's orders end with the last one who works.
 
     Attributes:
         wish: The same, as orders have changed it.
@@ -45,8 +47,9 @@ class Round:
         wanted: USD of the dearest request that lately did not fit.
     """
 
-    def __init__(self, lease: Lease, wish: Quota) -> None:
+    def __init__(self, lease: Lease, wish: Quota, *, since: int | None = None) -> None:
         self.wish = wish
+        self._since = since
         self.quota = wish
         self.purse: Purse | None = None
         self.let_in: float | None = None
@@ -132,6 +135,7 @@ class Round:
             self.purse.give_back(self._used())
         self._lease.release(self.note)
         is_last = roster.live(self._lease.ttl) == (self._lease.label,)
+        is_last = is_last and self._since is None
         if is_last and max(roster.orders, default=0) > self._lease.session.first_order:
             send(self._lease.directory, Order(name=ENDED, at=datetime.now(UTC)))
 
@@ -155,7 +159,8 @@ class Round:
         """Read what was ordered since the last time, or to those who were before."""
         session = self._lease.session
         is_new = self._session != session.number
-        after = session.first_order if is_new else self._last_order
+        first = session.first_order if self._since is None else self._since
+        after = first if is_new else self._last_order
         numbers = (number for number in roster.orders if number > after)
         orders = read_orders(self._lease.directory, numbers)
         self._session = session.number

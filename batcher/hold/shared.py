@@ -66,7 +66,8 @@ class Shared:
         wish = Quota(ipm=settings.ipm, rpm=settings.rpm, max_spend=settings.max_spend)
         self.job = job
         self.lease = lease
-        self.member = Member(lease, wish=wish, listener=self)
+        since = job.options.orders_after
+        self.member = Member(lease, wish=wish, listener=self, since=since)
         self._stage: Stage | None = None
         self._wish = self._quota = wish
         self._orders: list[Order] = []

@@ -205,7 +205,7 @@ class Standings:
         before = self._by_id.get(line.id, _NEW)
         after = step(before, line)
         if line.event == "result":
-            if line.cost_usd is not None:
+            if line.cost_usd is not None and not _is_told(before, line):
                 self.spent += line.cost_usd - before.paid
             after = self._settle(after, line)
         self._by_id[line.id] = after
@@ -245,6 +245,15 @@ def _attempt(before: Standing, line: Line) -> Standing:
 def _is_late(before: Standing, attempt: int) -> bool:
     """Tell whether a line is about an attempt that a later one has made good for."""
     return before.state is State.SUCCEEDED and attempt < before.attempts
+
+
+def _is_told(before: Standing, line: Line) -> bool:
+    """Tell whether a result is the second one of an attempt, which is paid once.
+
+    A worker that was frozen has kept what another had adopted meanwhile.
+    """
+    is_settled = before.state is State.SUCCEEDED and before.open_usd is None
+    return is_settled and before.attempts == line.attempts > 0
 
 
 def _retry(before: Standing, line: Line) -> Standing:

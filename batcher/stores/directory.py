@@ -24,7 +24,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: Relative path, `/`-separated.
         bytes: Size.
-        modified: When it was last written, by the clock of whoever keeps it.
+        modified: When it was last written, by the clock of whoever keeps it; in whole
+            seconds or not, by how it was asked (Ceph).
     """
 
     name: str

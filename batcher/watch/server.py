@@ -128,7 +128,7 @@ def _listen(port: int) -> socket.socket:
     try:
         return socket.create_server((HOST, port))
     except OSError as error:
-        words = f"cannot listen on port {port}: {error.strerror}"
+        words = f"cannot listen on port {port}: {os.strerror(error.errno or 0)}"
         raise UsageError(f"{words}; name another port, or none for a free one") from (
             error
         )

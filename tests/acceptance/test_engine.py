@@ -105,6 +105,7 @@ def test_a_wrong_key_stops_every_worker(
         (("--shard", "1/2"), "--shard"),
         (("--canary", "2"), "--canary"),
         (("--watch",), "--watch"),
+        (("--force", "--where", "name~fox*"), "--force"),
         (("--scheduler", "tcp://127.0.0.1:1"), "--scheduler"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
@@ -127,3 +128,35 @@ def test_a_scheduler_that_does_not_answer_is_named(program: Program) -> None:
     assert done.returncode == 2, done.stderr
     assert "127.0.0.1:1" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_order_reaches_the_shards_that_come_later(
+    program: Program, start_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = start_gateway("--latency", "0.4")
+    program.write("m.yaml", MANIFEST)
+    place = ("--base-url", gateway.base_url, "--out", "out", "--engine", "processes")
+    cut = ("--workers", "1", "--shards", "12", "--concurrency", "1")
+    run = program.start("run", "m.yaml", *place, *cut, "--json", **KEY)
+    wait_until(lambda: len(gateway.posts()) > 2)
+    wait_until(lambda: program("ctl", "out", "stop").returncode == 0)
+    assert run.wait(SECONDS) == 3, program.printed("stderr")
+    assert len(gateway.posts()) < 20
+    summary = json.loads(program.printed())
+    assert summary["succeeded"] == len(gateway.posts())
+    assert "by hand" in summary["stopped"]["message"]
+
+
+def test_what_was_selected_by_its_status_is_counted_as_it_ended(
+    program: Program, start_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = start_gateway()
+    program.write("m.yaml", MANIFEST)
+    first = ("run", "m.yaml", "--base-url", gateway.base_url, "--out", "out")
+    assert program(*first, "--first", "20", **KEY).returncode == 0
+    rest = ("--engine", "processes", "--workers", "2", "--shards", "2")
+    done = program(*first, *rest, "--where", "status=new", "--json", **KEY)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["total"], summary["succeeded"]) == (4, 4)
+    assert len(gateway.posts()) == 24

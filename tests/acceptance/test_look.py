@@ -195,11 +195,22 @@ def test_show_reads_an_image_that_no_ledger_knows(
     assert [each["event"] for each in told["history"]] == ["attempt"]
 
 
-@pytest.mark.parametrize("word", ["m.yaml", "runs/m/twice.png", "runs/m", "nowhere"])
-def test_show_says_that_a_file_says_nothing(look: Program, word: str) -> None:
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("m.yaml", "is no image that says whence it came"),
+        ("runs/m/twice.png", "is no image that says whence it came"),
+        ("runs/m", "is a folder; name also an ID"),
+        ("nowhere", "is not there"),
+    ],
+    ids=["text", "image", "folder", "nothing"],
+)
+def test_show_says_that_a_file_says_nothing(
+    look: Program, word: str, words: str
+) -> None:
     done = look("show", word)
     assert done.returncode == 2
-    assert f"{word!r} is no image that says whence it came" in done.stderr
+    assert f"{word!r} {words}" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ DIRECTIVES = {
     "mem": "2G",
     "open-mode": "append",
     "requeue": "",
-    "signal": "B:TERM@900",
+    "signal": "B:USR1@900",
     "time": "12:00:00",
 }
 """Of sbatch(1), checked by hand; another one is to be looked up first."""
@@ -58,7 +58,7 @@ class Node:
         return subprocess.Popen(
             ["bash", str(ARRAY), "m.yaml", "s3://bucket/out"],
             env={"HOME": str(self.folder), "PATH": os.environ["PATH"]}
-            | {"SLURM_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "3"},
+            | {"SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "3"},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -91,14 +91,36 @@ def test_the_slurm_array_runs_its_shard_with_the_node_s_key(node: Node) -> None:
 
 def test_the_slurm_array_drains_in_time_and_queues_again(node: Node) -> None:
     loop = "while :; do read -t 0.1 <> <(:); done"
-    node.program("batcher", f"trap 'echo told; exit 143' TERM; echo up; {loop}")
+    node.program(
+        "batcher", f"trap 'echo told; sleep 0.3; exit 143' TERM; echo up; {loop}"
+    )
     with node.start() as script:
         assert script.stdout
         assert script.stdout.readline() == "up\n"
-        script.send_signal(signal.SIGTERM)
+        script.send_signal(signal.SIGUSR1)
         assert script.stdout.readline() == "told\n"
         assert script.wait() == 143
-    assert node.said.read_text() == "scontrol requeue 17\n"
+    assert node.said.read_text() == "scontrol requeue 17_3\n"
+
+
+def test_the_slurm_array_killed_for_want_of_memory_is_queued_again(node: Node) -> None:
+    node.program("batcher", "kill -KILL $$")
+    with node.start() as script:
+        assert script.wait() == 137
+    assert node.said.read_text() == "scontrol requeue 17_3\n"
+
+
+def test_the_slurm_array_that_is_cancelled_drains_and_stays_so(node: Node) -> None:
+    loop = "while :; do read -t 0.1 <> <(:); done"
+    node.program("batcher", f"trap 'echo told; exit 143' TERM; echo up $$; {loop}")
+    with node.start() as script:
+        assert script.stdout
+        shard = int(script.stdout.readline().split()[1])
+        script.send_signal(signal.SIGTERM)
+        os.kill(shard, signal.SIGTERM)  # as Slurm does: each process of the job
+        assert script.stdout.read() == "told\n"
+        assert script.wait() == 143
+    assert not node.said.exists()
 
 
 def test_the_kubernetes_job_meets_the_schema_of_kubernetes() -> None:

@@ -98,7 +98,7 @@ def test_a_run_is_seen_and_controlled_while_it_goes_on(
     page.click("#pause")
     page.says("Running")
     page.has("REPORT.standing.in_flight === 5")
-    page.says("Ended")
+    page.says("No longer followed")
     assert page.text("#count") == "25 requests"
     assert "25 of 25" in page.text("#numbers")
     assert process.wait() == 0
@@ -173,7 +173,7 @@ def test_a_finished_run_is_shown_from_another_process(
     assert HOSTILE in page.text(".panel")
     page.press("Escape")
     process.send_signal(signal.SIGINT)
-    page.says("Ended")
+    page.says("No longer followed")
     assert process.wait() == 0
 
 

@@ -4,6 +4,7 @@
 
 const REST = 250; // ms between two redrawings, at least
 const LONG_REST = 2000; // ms between two of the filters and the charts
+const TROUBLE_SECONDS = 6; // for which the words about a refused command stay
 const SHARE = 8; // a redrawing that took longer is followed by a rest that many times as long
 
 /** Does some work soon, however often it is asked for, and rests in between. */
@@ -105,10 +106,10 @@ class Live {
   }
 
   describe(standing) {
-    if (this.isOver) return ["Ended", "pending"];
+    if (this.isOver) return ["No longer followed", "pending"];
     if (!this.isConnected) return ["Connecting…", "failed"];
-    if (this.trouble) return [this.trouble, "rejected"];
     if (!standing) return ["No run is going on", "pending"];
+    if (this.trouble) return [this.trouble, "rejected"];
     if (this.isPaused) return ["Paused", "failed"];
     if (standing.paused) return [`Waiting: ${standing.paused}`, "failed"];
     return ["Running", "succeeded"];
@@ -132,6 +133,13 @@ class Live {
     } catch {
       this.trouble = "The command did not get through.";
     }
+    this.show();
+    if (this.trouble) setTimeout(() => this.forgive(), TROUBLE_SECONDS * 1000);
+  }
+
+  /** Say again how the run stands. */
+  forgive() {
+    this.trouble = "";
     this.show();
   }
 }

@@ -208,6 +208,12 @@ def test_an_image_that_was_bought_again_is_counted_twice() -> None:
     assert folded(*events).spent == 2 * cost
 
 
+def test_an_attempt_that_two_workers_kept_is_paid_once() -> None:
+    cost = Decimal("0.5")
+    events = (attempt(1), result(cost=cost), result(cost=cost))
+    assert folded(*events).spent == cost
+
+
 def test_unpriced_attempts_leave_the_ledger_unpriced() -> None:
     assert not folded(attempt(1), result()).is_priced
     assert folded(attempt(1, "0")).is_priced
