@@ -74,6 +74,7 @@ def test_the_grid_gains_cells_and_keeps_the_others(
     night.append(night.kept(3, "Tokyo", "dusk"), night.kept(4, "Tokyo"))
     page.go("grid")
     page.click(".more summary")
+    page.has("document.querySelector('.more .tile') !== null")
     page.run("window.tile = document.querySelector('.more .tile')")
     night.append(night.kept(5, "Oslo"))
     page.has("document.querySelectorAll('.matrix tbody th').length === 3")
