@@ -89,13 +89,13 @@ class FleetDisplay:
     def workers(self, number: int) -> None:
         """Say how many workers there are."""
         self._workers = number
-        self._say(f"{number} workers")
+        self._say(f"{number} {'worker' if number == 1 else 'workers'}")
 
     def began(self, part: int, tries: int) -> None:
         """Say that a shard was submitted."""
         self._busy += 1
         if tries > 1:
-            self._say(f"shard {part} is submitted again, for the {tries}. time")
+            self._say(f"shard {part} is submitted again, try {tries}")
 
     def ended(self, outcome: Outcome, delay: float | None) -> None:
         """Say how a shard ended."""

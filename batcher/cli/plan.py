@@ -55,6 +55,12 @@ def execute(parsed: argparse.Namespace) -> int:
             rpm=job.settings.rpm,
         )
         is_estimate = job.endpoint is None or not job.endpoint.prices
-        lines = plan_lines(job.plan, job.out, seconds, is_estimate=is_estimate)
+        lines = plan_lines(
+            job.plan,
+            job.out,
+            seconds,
+            is_estimate=is_estimate,
+            is_forced=job.options.force,
+        )
         print("\n".join(lines))
     return 0

@@ -103,7 +103,13 @@ def _warn(job: Job) -> None:
         print(f"warning: {remark}", file=sys.stderr)
     for place in job.reading.damaged:
         print(f"warning: {place} is damaged", file=sys.stderr)
-    if job.plan.unknown:
+    if job.plan.unknown and job.is_shared:
+        print(
+            f"note: {job.plan.unknown:,} requests of this shard were sent and have no"
+            " outcome yet; once the shard is held here, they are looked after",
+            file=sys.stderr,
+        )
+    elif job.plan.unknown:
         again = "left alone" if job.settings.on_unknown == "skip" else "sent again"
         billed = usd(job.reading.standings.maybe_billed())
         print(

@@ -40,7 +40,12 @@ def counts(numbers: Mapping[str, int]) -> str:
 
 
 def plan_lines(
-    plan: Plan, out: str, seconds: float, *, is_estimate: bool
+    plan: Plan,
+    out: str,
+    seconds: float,
+    *,
+    is_estimate: bool,
+    is_forced: bool = False,
 ) -> Iterator[str]:
     """Describe a plan.
 
@@ -49,17 +54,21 @@ def plan_lines(
         out: The run directory.
         seconds: How long it may take.
         is_estimate: Its prices are the built-in estimate.
+        is_forced: What is kept is made anew.
     """
+    same = "repeat another row, bought once"
+    if "sampled" in plan.warnings:
+        same += "; so many of those looked at"
     yield f"{plan.total:,} requests for {out}"
     rows = (
-        ("new", plan.new, "never made"),
+        ("new", plan.new, "to be made anew" if is_forced else "never made"),
         ("changed", plan.changed, "bought before with other content"),
         ("done", plan.done, "kept"),
         ("failed", plan.failed, "ended by a transient failure"),
         ("rejected", plan.rejected, "the gateway would not make them"),
         ("unknown", plan.unknown, "sent, outcome not known, maybe billed"),
         ("orphaned", plan.orphaned, "in the ledger, no longer in the manifest"),
-        ("duplicates", plan.duplicates, "repeat another row, bought once"),
+        ("duplicates", plan.duplicates, same),
     )
     for name, number, words in rows:
         if number:
