@@ -43,7 +43,7 @@ def execute(parsed: argparse.Namespace) -> int:
     if parsed.word is None:
         story = _told_by(parsed.folder)
         if story is None:
-            words = _no_story(Path(parsed.folder))
+            words = _no_story(parsed.folder)
             raise UsageError(f"{parsed.folder!r} {words}")
     else:
         story = _of_run(parsed.folder, parsed.word)
@@ -61,10 +61,10 @@ def execute(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _no_story(place: Path) -> str:
-    if place.is_dir():
+def _no_story(place: str) -> str:
+    if Path(place).is_dir():
         return "is a folder; name also an ID, NAME or FILE in it"
-    if not place.exists():
+    if not is_url(place) and not Path(place).exists():
         return "is not there"
     return "is no image that says whence it came; name a DIR and what is in it"
 
