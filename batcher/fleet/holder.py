@@ -61,11 +61,22 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
         try:
             stat = Path(f"/proc/{self.pid}/stat").read_text()
         except FileNotFoundError:
-            return True
+            return not _is_there(self.pid)
         except OSError:
             return False
         # A killed process that its parent has not waited for runs no more (proc(5)).
         return stat.rpartition(")")[2].split()[0] in {"Z", "X"}
+
+
+def _is_there(pid: int) -> bool:
+    """Ask the kernel: another user's process may be hidden (proc(5), `hidepid`)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def decoded(data: bytes | None) -> Holder:

@@ -55,6 +55,7 @@ class LocalPartial:
         self._pending_size = 0
         self._gauge = Gauge()
         self._draft: Draft | Defect | None = None
+        self._refusal: StoreError | None = None
         self._is_large = False
 
     async def write(self, data: bytes) -> None:
@@ -68,11 +69,7 @@ class LocalPartial:
         """Close the file, and say what the bytes were."""
         if self._draft is None:
             self._is_large = self._file is not None or self._pending_size >= _LARGE
-            if self._is_large:
-                await _visit(self._end)
-            else:
-                self._end()
-            self._draft = self._gauge.finish()
+            return await _visit(self._end) if self._is_large else self._end()
         return self._draft
 
     async def embed(self, document: Document) -> Draft | NotEmbedded:
@@ -129,16 +126,29 @@ class LocalPartial:
             raise refused(path.name, error) from error
         return made
 
-    def _end(self) -> None:
-        """Examine and write what is left, and close; blocks."""
+    def _end(self) -> Draft | Defect:
+        """Examine and write what is left, close, and judge; blocks.
+
+        The verdict is set here: whoever waited for it may have given up meanwhile, and
+        ask again.
+        """
         self._flush()
         try:
             self._close()
         except OSError as error:
-            raise refused(self._path.rpartition("/")[2], error) from error
+            raise self._refused(error) from error
+        self._draft = self._gauge.finish()
+        return self._draft
+
+    def _refused(self, error: OSError) -> StoreError:
+        """Remember that bytes are missing: the image is never whole."""
+        self._refusal = refused(self._path.rpartition("/")[2], error)
+        return self._refusal
 
     def _flush(self) -> None:
         """Examine and write what is pending; blocks."""
+        if self._refusal is not None:
+            raise self._refusal
         pending, self._pending, self._pending_size = self._pending, [], 0
         try:
             if self._file is None:
@@ -149,7 +159,7 @@ class LocalPartial:
             while rest:
                 rest = rest[os.write(self._file, rest) :]
         except OSError as error:
-            raise refused(self._path.rpartition("/")[2], error) from error
+            raise self._refused(error) from error
 
     def _remove(self) -> None:
         self._close()
@@ -175,8 +185,10 @@ async def _visit(call: Callable[..., _T], *args: object) -> _T:
     try:
         return await asyncio.shield(visit)
     except asyncio.CancelledError:
-        with suppress(StoreError):
-            await visit
+        while not visit.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({visit})
+        visit.exception()
         raise
 
 

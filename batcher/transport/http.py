@@ -21,15 +21,18 @@ from batcher.transport.download import Downloader
 from batcher.transport.exchange import Begin, Exchange
 from batcher.transport.hint import rate_hint, request_id
 from batcher.transport.message import clean
-from batcher.transport.pool import Call, ConnectError, Pool
+from batcher.transport.pool import Call, ConnectError, HeldBackError, Pool
 from batcher.transport.reply import Reply
 from batcher.transport.url import Origin, UrlError, read_url, request_head, with_length
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batcher.config import Secret
 
 FAILURES: tuple[tuple[type[BaseException], ErrorClass], ...] = (
     (UrlError, ErrorClass.CONFIG),
+    (HeldBackError, ErrorClass.LEASE),
     (ConnectError, ErrorClass.CONNECT),
     (OSError, ErrorClass.AMBIGUOUS),
 )
@@ -82,13 +85,21 @@ class HttpTransport:
         """Close all connections."""
         await self._resources.aclose()
 
-    async def post(self, body: bytes, *, seconds: float, begin: Begin) -> Received:
+    async def post(
+        self,
+        body: bytes,
+        *,
+        seconds: float,
+        begin: Begin,
+        may_leave: Callable[[], bool] = lambda: True,
+    ) -> Received:
         """Send one request and take in its reply.
 
         Args:
             body: The request as JSON.
             seconds: Time limit for all of it.
             begin: Starts keeping an image that comes inside the reply.
+            may_leave: Asked once there is a connection, right before the bytes leave.
 
         Raises:
             StoreError: An image could not be written.
@@ -97,7 +108,7 @@ class HttpTransport:
         exchange = Exchange(begin)
         call: Call | None = None
         try:
-            call = self._call(body)
+            call = self._call(body, may_leave)
             async with asyncio.timeout(seconds), call:
                 await exchange.read(call)
         except (OSError, UrlError) as error:
@@ -130,9 +141,10 @@ class HttpTransport:
         """Fetch a paid image, without the key; see `Downloader.fetch`."""
         return await self._downloader.fetch(url, partial, seconds=seconds)
 
-    def _call(self, body: bytes) -> Call:
+    def _call(self, body: bytes, may_leave: Callable[[], bool]) -> Call:
         origin, head = self._opening
-        return self._pool.call(origin, (with_length(head, len(body)), body))
+        request = (with_length(head, len(body)), body)
+        return self._pool.call(origin, request, may_leave)
 
     @cached_property
     def _opening(self) -> tuple[Origin, bytes]:

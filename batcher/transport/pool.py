@@ -31,6 +31,10 @@ class ConnectError(OSError):
     """There is no connection, so nothing was sent."""
 
 
+class HeldBackError(OSError):
+    """Nothing was sent: when there was a connection, it was not wanted any more."""
+
+
 class Pool:
     """Connections to any number of origins; an async context manager.
 
@@ -70,9 +74,14 @@ class Pool:
         self._close_idle(since=float("inf"))
         await asyncio.sleep(0)  # sockets close in the loop's next turn
 
-    def call(self, origin: Origin, request: Sequence[bytes]) -> Call:
+    def call(
+        self,
+        origin: Origin,
+        request: Sequence[bytes],
+        may_leave: Callable[[], bool] = lambda: True,
+    ) -> Call:
         """Give what sends a request once it is entered."""
-        return Call(self, origin, request)
+        return Call(self, origin, request, may_leave)
 
     async def take(self, origin: Origin) -> Connection:
         """Give a connection on which nothing has been sent, or nothing is under way.
@@ -157,8 +166,15 @@ class Call:
         is_sent: Some of the request may have left this machine.
     """
 
-    def __init__(self, pool: Pool, origin: Origin, request: Sequence[bytes]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        origin: Origin,
+        request: Sequence[bytes],
+        may_leave: Callable[[], bool],
+    ) -> None:
         self.is_sent = False
+        self._may_leave = may_leave
         self._pool = pool
         self._origin = origin
         self._request = request
@@ -181,9 +197,14 @@ class Call:
 
         Raises:
             ConnectError: There is no connection.
+            HeldBackError: It may not leave any more.
             OSError: The connection broke, or what came is no reply.
         """
         self._connection = await self._pool.take(self._origin)
+        # Nothing is awaited between the answer and the bytes.
+        if not self._may_leave():
+            self._connection.abort()
+            raise HeldBackError("held back: this shard is another's by now")
         self.is_sent = True
         try:
             self._connection.send(self._request)

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from batcher.models import Failure
     from batcher.stores import Partial
@@ -41,9 +41,18 @@ class Routes:
         """Give the transport of a route."""
         return self._transports.get(route, self._first)
 
-    async def post(self, body: bytes, *, seconds: float, begin: Begin) -> Received:
+    async def post(
+        self,
+        body: bytes,
+        *,
+        seconds: float,
+        begin: Begin,
+        may_leave: Callable[[], bool] = lambda: True,
+    ) -> Received:
         """Send along the first route."""
-        return await self._first.post(body, seconds=seconds, begin=begin)
+        return await self._first.post(
+            body, seconds=seconds, begin=begin, may_leave=may_leave
+        )
 
     async def fetch(
         self, url: str, partial: Partial, *, seconds: float

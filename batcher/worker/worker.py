@@ -46,7 +46,7 @@ CUT_OFF = Outcome(failure=INTERRUPTED)
 """What becomes of an admission whose attempt was sent and then left alone."""
 
 HELD_BACK = Failure(
-    error_class=ErrorClass.CONNECT, message="held back: this part is another's by now"
+    error_class=ErrorClass.LEASE, message="held back: this shard is another's by now"
 )
 
 
@@ -56,8 +56,18 @@ class Transport(Protocol):
     def along(self, route: str) -> Transport:
         """Give the same along one route, see `governor.Rotation`."""
 
-    async def post(self, body: bytes, *, seconds: float, begin: Begin) -> Received:
-        """Send one request, once; raises `StoreError` only."""
+    async def post(
+        self,
+        body: bytes,
+        *,
+        seconds: float,
+        begin: Begin,
+        may_leave: Callable[[], bool],
+    ) -> Received:
+        """Send one request, once; raises `StoreError` only.
+
+        `may_leave` is asked when it is about to leave, with nothing awaited between.
+        """
 
     async def fetch(
         self, url: str, partial: Partial, *, seconds: float
@@ -156,6 +166,8 @@ class Worker:
         self, request: Request, failure: Failure, decision: Decision
     ) -> bool:
         """Write down what follows a failure; true when it is another attempt, now."""
+        if not self._gate.is_ours():
+            return False  # another has taken it up, and may have kept it meanwhile
         if decision.next is Next.LEAVE_UNKNOWN:
             self._record.unknown(request, failure)
             return False
@@ -176,6 +188,8 @@ class Worker:
         try:
             body = await payload(request, as_data_uri=self._terms.as_data_uri)
             via = self._transport.along(admission.route)
+            if not self._gate.is_ours():
+                return None  # nothing was announced, so there is nothing to write
             attempt = self._record.attempt(request, admission.usd, admission.route)
             outcome = CUT_OFF
             await self._record.safe()
@@ -186,6 +200,7 @@ class Worker:
                 body,
                 seconds=self._terms.seconds(request),
                 begin=lambda number: self._store.begin(request.id, attempt, number),
+                may_leave=self._gate.is_ours,
             )
             failure, spent = await self._take(
                 request, attempt, received, admission.route
@@ -312,6 +327,8 @@ class Worker:
         self, request: Request, lost: Failure, arrival: Arrival, spent: Decimal | None
     ) -> None:
         """Record that a paid image could not be fetched; its URL stays known."""
+        if not self._gate.is_ours():
+            return  # another has taken it up, and may have fetched it meanwhile
         self._record.result(request, Status.FAILED, arrival, spent=spent, failure=lost)
 
     async def _adopt(self, request: Request, standing: Standing) -> bool:

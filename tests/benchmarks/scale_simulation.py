@@ -122,8 +122,15 @@ class Gateway:
         del route
         return self
 
-    async def post(self, body: bytes, *, seconds: float, begin: Begin) -> Received:
-        del body, seconds
+    async def post(
+        self,
+        body: bytes,
+        *,
+        seconds: float,
+        begin: Begin,
+        may_leave: Callable[[], bool],
+    ) -> Received:
+        del body, seconds, may_leave
         await asyncio.sleep(LATENCY * self.chance.uniform(0.5, 1.5))
         return Received(outcome=REPLY, partials={0: await begin(0)}, latency=LATENCY)
 

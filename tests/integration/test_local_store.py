@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import os
@@ -186,6 +187,21 @@ async def test_an_image_with_a_name_is_told_nothing_more(place: LocalPlace) -> N
     (again,) = await store.recover(ID, 1)
     assert await again.embed(DOCUMENT) == await again.finish()
     assert place.read("fox.png") == png()
+
+
+async def test_who_gave_up_waiting_finds_the_image_as_it_was(place: LocalPlace) -> None:
+    content = png(filler=900_000)
+    partial = await begun(place.store(), content)
+    waiting = asyncio.ensure_future(partial.finish())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    draft = await partial.finish()
+    assert isinstance(draft, Draft)
+    path = await partial.keep("fox")
+    assert place.read(path) == content
+    assert draft.sha256 == hashlib.sha256(content).hexdigest()
 
 
 async def test_what_is_no_image_is_told_nothing(place: LocalPlace) -> None:

@@ -10,7 +10,7 @@ import struct
 import pytest
 
 from batcher.transport.connection import ROOM
-from batcher.transport.pool import Call, ConnectError, Pool
+from batcher.transport.pool import Call, ConnectError, HeldBackError, Pool
 from batcher.transport.response import BrokenReplyError
 from batcher.transport.url import read_url, request_head
 from tests.integration.odd_server import AUTHORITY, read_request, talking
@@ -292,6 +292,17 @@ async def test_a_body_of_any_size_arrives_as_it_was(size: int, is_tls: bool) -> 
         for _ in range(2):
             assert await said(pool, origin, body) == (200, body)
     assert script.connections == 1
+
+
+async def test_what_may_not_leave_any_more_is_not_sent() -> None:
+    script = Script()
+    async with talking(script) as origin, Pool() as pool:
+        url = read_url(f"{origin}/x")
+        held = pool.call(url.origin, (b"POST",), lambda: False)
+        with pytest.raises(HeldBackError):
+            await held.__aenter__()
+    assert not held.is_sent
+    assert script.heads == []
 
 
 async def test_a_certificate_nobody_vouches_for_is_sent_nothing() -> None:

@@ -24,7 +24,7 @@ from batcher.sandbox import Sandbox, SandboxOptions
 from batcher.stores import Draft, LocalStore, Partial
 from batcher.transport import HttpTransport, Received, Reply
 from batcher.transport.http import FAILURES
-from batcher.transport.pool import ConnectError
+from batcher.transport.pool import ConnectError, HeldBackError
 from batcher.transport.response import BrokenReplyError
 from batcher.transport.url import UrlError
 from tests.integration.odd_server import read_request, serving, talking
@@ -96,7 +96,11 @@ def subclasses(kind: type[BaseException]) -> Iterator[type[BaseException]]:
 
 
 def test_every_exception_of_the_network_has_a_class() -> None:
-    rows: dict[type[BaseException], str] = {UrlError: "config", ConnectError: "connect"}
+    rows: dict[type[BaseException], str] = {
+        UrlError: "config",
+        ConnectError: "connect",
+        HeldBackError: "lease",
+    }
     for each in [*subclasses(UrlError), *subclasses(OSError)]:
         row = next(found for kind, found in FAILURES if issubclass(each, kind))
         assert row == rows.get(each, "ambiguous"), each

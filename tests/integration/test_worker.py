@@ -85,8 +85,17 @@ class WatchedTransport(HttpTransport):
 
     hook: Hook = staticmethod(nothing)
 
-    async def post(self, body: bytes, *, seconds: float, begin: Begin) -> Received:
-        received = await super().post(body, seconds=seconds, begin=begin)
+    async def post(
+        self,
+        body: bytes,
+        *,
+        seconds: float,
+        begin: Begin,
+        may_leave: Callable[[], bool] = lambda: True,
+    ) -> Received:
+        received = await super().post(
+            body, seconds=seconds, begin=begin, may_leave=may_leave
+        )
         self.hook()
         return received
 
