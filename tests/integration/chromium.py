@@ -24,6 +24,7 @@ class Visit:
     def __init__(self, browser: Any, url: str, **context: object) -> None:
         self.page = browser.new_context(**context).new_page()
         self.complaints: list[str] = []
+        self.tolerated = ""
         self.page.on("console", lambda message: self.complain(message.text))
         self.page.on("pageerror", lambda error: self.complain(str(error)))
         self.page.on("dialog", lambda dialog: self.complain(dialog.message))
@@ -31,7 +32,13 @@ class Visit:
         self.page.goto(url)
 
     def complain(self, words: str) -> None:
-        self.complaints.append(words)
+        if not self.tolerated or self.tolerated not in words:
+            self.complaints.append(words)
+
+    def tolerate(self, words: str) -> None:
+        """Take what holds these words for no complaint, come already or still to."""
+        self.tolerated = words
+        self.complaints = [each for each in self.complaints if words not in each]
 
     def judge(self, request: Any) -> None:
         if not request.url.startswith(self.allowed):
