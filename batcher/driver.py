@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -232,8 +233,6 @@ def _is_percent(sample: str | None) -> bool:
 
 
 def _path(name: str) -> str:
-    from pathlib import Path  # noqa: PLC0415 - keeps `Path` out of what a URL passes
-
     return str(Path(name).resolve())
 
 

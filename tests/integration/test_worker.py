@@ -791,3 +791,48 @@ async def test_many_lives_at_once_do_not_disturb_each_other(
         states = [at.ledger.standings.get(each.id) for each in requests]
     assert {each.state for each in states if each} == {State.SUCCEEDED}
     assert len(files(folder)) == gateway.journal.posts == 40
+
+
+class Successor:
+    """Another worker, who takes the work over at some time."""
+
+    has_come = False
+
+    def is_ours(self) -> bool:
+        return not self.has_come
+
+    def refused(self, ipm: float) -> None:
+        del ipm
+
+    def come(self) -> None:
+        self.has_come = True
+
+
+@pytest.mark.parametrize(
+    ("prompt", "reply", "written"),
+    [
+        ("x sandbox:server", "b64_json", ["attempt"]),
+        ("x sandbox:download_404", "url", ["attempt", "reply"]),
+        ("a fox", "b64_json", ["attempt", "result"]),
+    ],
+    ids=["failure", "lost-url", "image"],
+)
+async def test_who_was_replaced_writes_what_it_kept_and_no_failure(
+    folder: Path, gateway: Sandbox, prompt: str, reply: str, written: list[str]
+) -> None:
+    async with desk(folder, gateway.base_url, max_attempts=1) as at:
+        successor = Successor()
+        at.gate._others = successor
+        at.transport.hook = successor.come
+        await at.live(request(prompt, response_format=reply))
+    assert events(folder) == written
+
+
+async def test_who_was_replaced_before_announces_nothing(
+    folder: Path, gateway: Sandbox
+) -> None:
+    async with desk(folder, gateway.base_url) as at:
+        successor = Successor()
+        successor.come()
+        at.gate._others = successor
+        assert await at.live(request()) is None
