@@ -65,6 +65,7 @@ class Host:
     def __init__(self) -> None:
         self.visits: asyncio.Queue[Visit] = asyncio.Queue()
         self._visits: list[asyncio.StreamWriter] = []
+        self._is_open = True
         self.port = 0
 
     def stay(self) -> Errand:
@@ -82,12 +83,18 @@ class Host:
             yield self
         finally:
             server.close()
+            self._is_open = False
             for writer in self._visits:
                 writer.close()
+                with suppress(OSError):
+                    await writer.wait_closed()
 
     async def _come(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        if not self._is_open:  # it knocked while the door was closed: it must not wait
+            writer.close()
+            return
         self._visits.append(writer)
         await self.visits.put(Visit(reader, writer))
 
