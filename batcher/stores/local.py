@@ -16,8 +16,8 @@ from collections import deque
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from batcher.errors import StoreError
 from batcher.images import Defect, Inspector
+from batcher.stores.disk import sync_files
 from batcher.stores.local_partial import LocalPartial, refused
 from batcher.stores.name import (
     PARTIAL_FOLDER,
@@ -93,13 +93,12 @@ class LocalStore:
         kept = tuple(self._kept)
         parents = map(PurePosixPath, {name.rpartition("/")[0] for name in kept})
         folders = {folder for each in parents for folder in (each, *each.parents)}
-        try:
-            for name in kept:
-                _visited(f"{self._folder}/{name}", _start_writing)
-            for place in (*kept, *folders):
-                _visited(f"{self._folder}/{place}", os.fsync)
-        except OSError as error:
-            raise StoreError(f"cannot sync images: {error.strerror}") from error
+        root = str(self._folder)
+        sync_files(
+            root,
+            [f"{root}/{name}" for name in kept],
+            [f"{root}/{folder}" for folder in folders],
+        )
         for _ in kept:
             self._kept.popleft()
 
@@ -180,25 +179,3 @@ def _is_whole(path: Path) -> bool:
         while data := stream.read(1 << 20):
             inspector.feed(data)
     return not isinstance(inspector.finish(), Defect)
-
-
-def _start_writing(file: int) -> None:
-    """Have a file's bytes sent to the disk, without waiting.
-
-    Then the first `fsync` of many commits for all of them, and the others find little
-    left to do: on ext4 it takes less than half of the time.
-    """
-    if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _visited(path: str, call: Callable[[int], None]) -> None:
-    """Call with an open file or folder, unless the user has removed it."""
-    try:
-        file = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return
-    try:
-        call(file)
-    finally:
-        os.close(file)
