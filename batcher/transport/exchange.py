@@ -5,12 +5,16 @@ Knows of a reply's status, headers and body; not how they travelled.
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from batcher.errors import StoreError
 from batcher.models import ErrorClass, Failure
 from batcher.stores import Draft, Partial
 from batcher.transport.document import read_document
@@ -27,8 +31,8 @@ from batcher.transport.parser import (
 from batcher.transport.reply import Reply, interpret
 
 if TYPE_CHECKING:
+    from batcher.transport.parser import Event
     from batcher.transport.pool import Call
-    from batcher.transport.response import Piece
 
 LARGEST_ERROR = 1 << 20
 
@@ -45,7 +49,8 @@ class Exchange:
         self.partials: dict[int, Partial] = {}
         self.error: Failure | None = None
         self._begin = begin
-        self._whole: set[int] = set()
+        self._events: deque[Event] = deque()
+        self._ended: set[int] = set()
         self._parser: ReplyParser | None = None
         self._error_body = b""
 
@@ -63,22 +68,30 @@ class Exchange:
         try:
             while (pieces := await call.read()) is not None:
                 for piece in pieces:
-                    await self._take(self._parser, piece)
+                    self._events.extend(self._parser.feed(piece))
+                    await self._take()
         except ReplyLimitError as error:
             self.error = Failure(error_class=ErrorClass.AMBIGUOUS, message=str(error))
+        except asyncio.CancelledError:
+            # Who is interrupted in the middle of one image may have others in hand.
+            with suppress(StoreError):
+                await self._take()
+            raise
 
-    async def _take(self, parser: ReplyParser, chunk: Piece) -> None:
-        for event in parser.feed(chunk):
+    async def _take(self) -> None:
+        """Take in what the parser gave; when interrupted, go on by calling it again."""
+        while self._events:
+            event = self._events.popleft()
             if isinstance(event, ImageData):
                 partial = self.partials.get(event.number)
                 if partial is None:
                     partial = await self._begin(event.number)
                     self.partials[event.number] = partial
                 await partial.write(event.data)
-            elif isinstance(event, ImageEnded) and event.number in self.partials:
-                draft = await self.partials[event.number].finish()
-                if isinstance(draft, Draft):
-                    self._whole.add(event.number)
+            elif isinstance(event, ImageEnded) and event.defect is None:
+                self._ended.add(event.number)
+                if event.number in self.partials:
+                    await self.partials[event.number].finish()
 
     def outcome(self, *, secrets: tuple[str, ...]) -> Reply | Failure:
         """Say what it all means."""
@@ -131,7 +144,7 @@ class Exchange:
     async def abandon(self) -> None:
         """Forget the images that are not whole; a later run finds the others."""
         for number, partial in self.partials.items():
-            if number not in self._whole:
+            if number not in self._ended or await _is_defective(partial):
                 await partial.discard()
 
     async def discard(self) -> None:
@@ -139,3 +152,10 @@ class Exchange:
         for partial in self.partials.values():
             await partial.discard()
         self.partials.clear()
+
+
+async def _is_defective(partial: Partial) -> bool:
+    """Tell whether an image that came to its end is none; in doubt it may be one."""
+    with suppress(StoreError):
+        return not isinstance(await partial.finish(), Draft)
+    return False

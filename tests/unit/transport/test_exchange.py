@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from batcher.errors import StoreError
+from batcher.images import Defect, Document, NotEmbedded
+from batcher.stores import Draft, LocalStore, Partial
+from batcher.transport.exchange import Exchange
+from batcher.transport.pool import Call
+from batcher.transport.reply import Reply
+from tests.integration.store_conformance import ID, png
+
+PICTURE = png()
+TEXT = base64.b64encode(PICTURE).decode()
+WHOLE = json.dumps({"data": [{"b64_json": TEXT}, {"b64_json": TEXT}]})
+CUT = WHOLE[:-60] + "…" * 1000
+"""Two images, of which the second does not come to its end."""
+
+
+class Wire:
+    """A reply of some pieces, of which one more is waited for in vain."""
+
+    status = 200
+    headers: Mapping[str, str] = {}
+
+    def __init__(self, *pieces: str) -> None:
+        self._pieces = list(pieces)
+        self.is_silent = asyncio.Event()
+
+    async def read(self) -> Iterable[bytes] | None:
+        if self._pieces:
+            return [self._pieces.pop(0).encode()]
+        self.is_silent.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+class Slow:
+    """A local image that is interrupted in one of its steps, after it was done."""
+
+    def __init__(self, image: Partial, step: str, reached: asyncio.Event) -> None:
+        self._image = image
+        self._step = step
+        self._reached = reached
+        self.refuses = False
+
+    async def write(self, data: bytes) -> None:
+        await self._image.write(data)
+        await self._pause("write")
+
+    async def finish(self) -> Draft | Defect:
+        await self._pause("finish")
+        if self.refuses:
+            raise StoreError("cannot write: the line is cut")
+        return await self._image.finish()
+
+    async def embed(self, document: Document) -> Draft | NotEmbedded:
+        return await self._image.embed(document)
+
+    async def keep(self, output: str) -> str:
+        return await self._image.keep(output)
+
+    async def discard(self) -> None:
+        await self._image.discard()
+
+    async def _pause(self, step: str) -> None:
+        if step == self._step and not self._reached.is_set():
+            self._reached.set()
+            await asyncio.Event().wait()
+
+
+class Begin:
+    """Begins images of which the first one is slow in a step."""
+
+    def __init__(self, folder: Path, step: str) -> None:
+        self._store = LocalStore(folder)
+        self._step = step
+        self.reached = asyncio.Event()
+        self.first: Slow | None = None
+
+    async def __call__(self, number: int) -> Partial:
+        image = await self._store.begin(ID, 1, number)
+        if number:
+            return image
+        self.first = Slow(image, self._step, self.reached)
+        return self.first
+
+
+async def interrupted(exchange: Exchange, wire: Wire, reached: asyncio.Event) -> None:
+    reading = asyncio.create_task(exchange.read(cast("Call", wire)))
+    await reached.wait()
+    reading.cancel()
+    await asyncio.wait([reading])
+    assert reading.cancelled()
+
+
+async def found(folder: Path) -> list[type]:
+    partials = await LocalStore(folder).recover(ID, 1)
+    return [type(await each.finish()) for each in partials]
+
+
+@pytest.mark.parametrize("step", ["write", "finish"])
+async def test_an_image_whose_end_had_come_is_found_after_an_abort(
+    tmp_path: Path, step: str
+) -> None:
+    begin = Begin(tmp_path, step)
+    exchange = Exchange(begin)
+    await interrupted(exchange, Wire(CUT), begin.reached)
+    await exchange.abandon()
+    assert await found(tmp_path) == [Draft]
+
+
+@pytest.mark.parametrize("step", ["write", "finish"])
+async def test_all_images_whose_ends_had_come_are_found_after_an_abort(
+    tmp_path: Path, step: str
+) -> None:
+    begin = Begin(tmp_path, step)
+    exchange = Exchange(begin)
+    await interrupted(exchange, Wire(WHOLE), begin.reached)
+    await exchange.abandon()
+    assert await found(tmp_path) == [Draft, Draft]
+
+
+async def test_a_time_limit_takes_nothing_from_what_has_come(tmp_path: Path) -> None:
+    begin = Begin(tmp_path, "write")
+    exchange = Exchange(begin)
+    await interrupted(exchange, Wire(WHOLE), begin.reached)
+    reply = exchange.outcome(secrets=())
+    assert isinstance(reply, Reply)
+    drafts = [
+        await exchange.partials[image.number].finish()
+        for image in reply.usable
+        if image.number is not None
+    ]
+    assert [type(draft) for draft in drafts] == [Draft, Draft]
+
+
+async def test_an_image_that_the_store_could_not_check_is_left_to_be_found(
+    tmp_path: Path,
+) -> None:
+    begin = Begin(tmp_path, "finish")
+    exchange = Exchange(begin)
+    await interrupted(exchange, Wire(CUT), begin.reached)
+    assert begin.first is not None
+    await begin.first._image.finish()
+    begin.first.refuses = True
+    await exchange.abandon()
+    assert await found(tmp_path) == [Draft]
+
+
+async def test_what_ended_and_is_no_image_is_forgotten(tmp_path: Path) -> None:
+    begin = Begin(tmp_path, "finish")
+    exchange = Exchange(begin)
+    text = base64.b64encode(PICTURE[:-8]).decode()
+    wire = Wire(json.dumps({"data": [{"b64_json": text}]}))
+    await interrupted(exchange, wire, begin.reached)
+    await exchange.abandon()
+    assert await found(tmp_path) == []
+
+
+async def test_an_image_with_a_defect_in_its_text_is_forgotten(tmp_path: Path) -> None:
+    exchange = Exchange(Begin(tmp_path, "none"))
+    head, tail = WHOLE.split(TEXT, maxsplit=1)
+    wire = Wire(head + TEXT, f"!{tail}")
+    await interrupted(exchange, wire, wire.is_silent)
+    await exchange.abandon()
+    assert await found(tmp_path) == [Draft]
