@@ -28,6 +28,9 @@ LINE_LOCK_NAME = ".ledger.lock"
 PATIENCE = 10.0
 """Seconds after which one of the others must be frozen in the middle of its line."""
 
+IMPATIENCE = 0.01
+"""Seconds for each line after that: the run ends, and its loop must not stand still."""
+
 
 class SharedWriter:
     """The open end of a ledger that several processes share; see `Ledger`.
@@ -55,7 +58,11 @@ class SharedWriter:
             self._file = os.open(self._path, flags, 0o644)
 
     def append(self, event: Event) -> None:
-        """Write one line; raises `StoreError` with the file as it was before."""
+        """Write one line; raises `StoreError` with the file as it was before.
+
+        Blocks for the whole patience once. Then the run ends, and what comes in until
+        then is written only if the lock is free again.
+        """
         line = encode(event)
         with self._words("write"), self._lock:
             # Another process may have died in the middle of its line.
@@ -88,8 +95,12 @@ class SharedWriter:
         try:
             yield
         except Timeout as error:
+            self._lock.timeout = min(IMPATIENCE, self._patience)
             seconds = f"{self._patience:g} s"
-            words = f"another process has held {LINE_LOCK_NAME!r} for {seconds}"
+            words = (
+                f"another process has held {LINE_LOCK_NAME!r} for {seconds}: it is "
+                "frozen; end it, or let it go on, and run the command again"
+            )
             raise StoreError(f"cannot {verb} {str(self._path)!r}: {words}") from error
         except OSError as error:
             words = error.strerror or str(error)

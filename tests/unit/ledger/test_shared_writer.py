@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,6 +97,39 @@ def test_who_is_frozen_in_the_middle_of_a_line_is_not_waited_for_for_ever(
             pytest.raises(StoreError, match=r"another process has held .* for 0.02 s"),
         ):
             writer.append(attempt("a"))
+        assert writer.standings.get("a") is None
+        writer.append(attempt("b"))
+    assert list(read_ledger(tmp_path).standings) == ["b"]
+
+
+@contextmanager
+def holder(folder: Path) -> Iterator[None]:
+    """Have another process hold the lock, as one that is frozen does."""
+    words = (
+        "import sys; from filelock import FileLock\n"
+        "with FileLock(sys.argv[1]): print(flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", words, str(folder / LINE_LOCK_NAME)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    try:
+        yield
+    finally:
+        process.communicate()
+
+
+def test_who_is_frozen_is_waited_for_once_and_not_for_each_line(tmp_path: Path) -> None:
+    with opened(tmp_path, patience=0.5) as writer:
+        with holder(tmp_path):
+            started = time.monotonic()
+            for _ in range(30):
+                with pytest.raises(StoreError, match="it is frozen; end it"):
+                    writer.append(attempt("a"))
+            assert time.monotonic() - started < 30 * 0.5 / 2
         assert writer.standings.get("a") is None
         writer.append(attempt("b"))
     assert list(read_ledger(tmp_path).standings) == ["b"]
