@@ -24,7 +24,6 @@ Both clocks must count sleep: a laptop that was closed for an hour has lost its 
 
 from __future__ import annotations
 
-import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -35,14 +34,15 @@ from batcher.fleet.holder import TTL, Holder, decoded
 from batcher.fleet.purse import Note
 from batcher.fleet.roster import FOLDER, Roster, beacon_name, label_of
 from batcher.fleet.session import Session
+from batcher.stores import check_exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from batcher.stores.directory import Directory, Entry
+    from batcher.stores import Directory, Entry
 
-__all__ = ["TTL", "HeldError", "Lease", "at_work", "awake"]
+__all__ = ["TTL", "HeldError", "Lease", "awake", "busy"]
 
 _SLEEPLESS = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 
@@ -196,7 +196,7 @@ class Lease:
 
     def _vacant_epoch(self) -> int:
         """Give the last epoch of the shard, one that is over."""
-        now = self._time()
+        now = check_exclusive(self.directory, prefix="shards/probe-")
         epochs: dict[int, Entry] = {}
         released: set[int] = set()
         for entry in self.directory.entries(f"shards/{self.label}/epoch-"):
@@ -223,23 +223,6 @@ class Lease:
         self.inherited = holder.note
         return last
 
-    def _time(self) -> datetime:
-        """Ask the keeper's clock, and whether it gives a name to one alone."""
-        name = f"shards/probe-{secrets.token_hex(8)}"
-        place = str(self.directory)
-        try:
-            if not self.directory.create(name, b"?"):
-                raise UsageError(f"{place!r} says that a new name is taken")
-            if self.directory.create(name, b"!"):
-                message = "gives one name to two writers, so workers cannot share it"
-                raise UsageError(f"{place!r} {message}")
-            probe = self.directory.entry(name)
-        finally:
-            self.directory.remove([name])
-        if probe is None:
-            raise UsageError(f"{place!r} does not show what was just written to it")
-        return probe.modified
-
     def _sign_of_life(self, note: Note) -> Roster:
         """Write that the holder lives, and list who else does."""
         name = beacon_name(self.label, self.epoch)
@@ -252,7 +235,7 @@ class Lease:
 
     def _check_parts(self, roster: Roster) -> None:
         parts = self.label.rpartition("-")[2]
-        for label, holder in _busy(self.directory, roster, self.ttl).items():
+        for label, holder in busy(self.directory, roster, self.ttl).items():
             if holder.ttl not in {0.0, self.ttl}:
                 raise UsageError(
                     f"shard {label} is being worked on with a lease of "
@@ -291,26 +274,12 @@ class Lease:
         return msgspec.json.encode(msgspec.structs.replace(self._holder, note=note))
 
 
-def at_work(directory: Directory, *, ttl: float = TTL) -> tuple[str, ...]:
-    """Tell which shards of a directory are being worked on; blocks.
+def busy(directory: Directory, roster: Roster, ttl: float) -> dict[str, Holder]:
+    """Give the shards whose holders may live; a process known to be dead does not.
 
     Raises:
-        StoreError: The directory cannot be read or written.
+        StoreError: The directory cannot be read.
     """
-    entries = list(directory.entries(FOLDER))
-    if not entries:
-        return ()
-    name = f"{FOLDER}probe-{secrets.token_hex(8)}"
-    directory.write(name, b"?")
-    probe = directory.entry(name)
-    directory.remove([name])
-    if probe is None:
-        raise StoreError(f"{name!r} was written and is not listed")
-    return tuple(_busy(directory, Roster.read(entries, now=probe.modified), ttl))
-
-
-def _busy(directory: Directory, roster: Roster, ttl: float) -> dict[str, Holder]:
-    """Give the shards whose holders may live; a process known to be dead does not."""
     busy = {}
     for label, beacon in roster.beacons.items():
         holder = decoded(directory.read(beacon_name(label, beacon.epoch)))

@@ -6,9 +6,7 @@ and of many who create one name, one does (`If-None-Match: *`).
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 import secrets
 import time
 from datetime import timedelta
@@ -19,6 +17,7 @@ import obstore
 from obstore.store import from_url
 
 from batcher.errors import UsageError
+from batcher.stores.cloud_endpoint import allows_http, check_endpoints
 from batcher.stores.cloud_error import (
     FOREIGN,
     UNCERTAIN,
@@ -32,7 +31,7 @@ from batcher.stores.directory import Entry
 from batcher.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from obstore import ObjectMeta
     from obstore.store import ObjectStore
@@ -43,14 +42,16 @@ MARK = "batcher"
 PATIENCE = 120.0
 """Seconds for which a store that fails is tried again."""
 
+FIRST_PATIENCE = 5.0
+"""Seconds before a store has ever answered: its address is more likely to be wrong."""
+
+_FIRST_SECONDS = 10
 _SMALL_SECONDS = 30
 _LARGE_SECONDS = 900  # a part, or an image, over a slow line
 _PAUSES = (0.0, 0.2, 1.0)  # seconds before each try to create what nobody has
 _LISTED = 1000  # what a store gives at once
 _CONTAINER_SCHEMES = {"abfs", "abfss"}  # `abfss://container@account…`, Azure's own form
 _NO_PARTS = frozenset({"", ".", ".."})
-_ENDPOINT = re.compile(r"(AWS|AZURE|GOOGLE)_(\w+_)?ENDPOINT(_URL)?(_S3)?")
-_ALLOW_HTTP = re.compile(r"(AWS|AZURE|GOOGLE)_ALLOW_HTTP|AZURE_(\w+_)?USE_EMULATOR")
 
 
 class CloudDirectory:
@@ -74,9 +75,13 @@ class CloudDirectory:
     def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
         self._url = url.rstrip("/")
         address = _address(url)
+        check_endpoints(address, os.environ)
         seconds = max(1.0, min(_SMALL_SECONDS, patience))
         self.small = _client(address, seconds, patience)
         self.large = _client(address, _LARGE_SECONDS, patience)
+        self._first: ObjectStore | None = None
+        if patience > FIRST_PATIENCE:
+            self._first = _client(address, _FIRST_SECONDS, FIRST_PATIENCE)
 
     def __str__(self) -> str:
         """Give the URL as the user named it."""
@@ -114,14 +119,19 @@ class CloudDirectory:
             raise refusal("read", self.place(name), error) from error
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
-        """Walk the files whose names begin with `prefix`."""
+        """Walk the files whose names begin with `prefix`.
+
+        That is what every run and command begins with, so it is not waited for long.
+        """
         folder = prefix.rpartition("/")[0]
+        client = self._first or self.small
         with refusals("list", self.place(prefix)):
-            for found in obstore.list(self.small, folder or None, chunk_size=_LISTED):
+            for found in obstore.list(client, folder or None, chunk_size=_LISTED):
                 for entry in map(_entry, found):
                     # A console marks an empty folder by an object of no name.
                     if entry.name and entry.name.startswith(prefix):
                         yield entry
+        self._first = None
 
     def create(self, name: str, data: bytes) -> bool:
         """Make a small file, unless its name is taken.
@@ -196,16 +206,6 @@ def new_mark() -> str:
     return secrets.token_hex(8)
 
 
-def allows_http(environment: Mapping[str, str]) -> bool:
-    """Tell whether to speak without TLS: on this machine, or when told to."""
-    return any(
-        value.lower() in {"1", "true", "yes", "on"}
-        if _ALLOW_HTTP.fullmatch(name)
-        else _ENDPOINT.fullmatch(name) is not None and _is_loopback(value)
-        for name, value in environment.items()
-    )
-
-
 def _address(url: str) -> str:
     """Check a URL, and give it as the client reads it: percent-encoded."""
     parts = urlsplit(url)
@@ -238,21 +238,16 @@ def _client(address: str, seconds: float, patience: float) -> ObjectStore:
                 "timeout": timedelta(seconds=seconds),
                 "allow_http": allows_http(os.environ),
             },
-            retry_config={"retry_timeout": timedelta(seconds=patience)},
+            retry_config={
+                "retry_timeout": timedelta(seconds=patience),
+                "backoff": {"max_backoff": timedelta(seconds=max(0.2, patience / 8))},
+            },
         )
     except FOREIGN as error:
         said = scrubbed(str(error).partition("\n\nDebug source:")[0])
         raise UsageError(
             f"cannot use {address!r}: {said}; check the cloud's variables"
         ) from error
-
-
-def _is_loopback(endpoint: str) -> bool:
-    host = urlsplit(endpoint).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _entry(found: ObjectMeta) -> Entry:

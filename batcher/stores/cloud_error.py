@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from obstore import exceptions
 
 from batcher.errors import StoreError
+from batcher.stores.cloud_endpoint import is_about_metadata, server_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,11 +62,11 @@ ADVICE: Mapping[type[Exception], str] = MappingProxyType(
 # Amazon's REST error responses; Azure's are alike, and Google's XML ones, too.
 _CODE = re.compile(r"<Code>(.*?)</Code>\s*(?:<Message>(.*?)</Message>)?", re.DOTALL)
 _SYSTEM = re.compile(r'message: "([^"]{1,200})"')
-_NO_CREDENTIALS = re.compile(r"//(169\.254\.|metadata\.google|\[fd00:ec2)")
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|bucket does not exist")
 _SECRET = re.compile(
     r"(AWS|AZURE|GOOGLE)_.*(KEY|SECRET|TOKEN|SAS|CREDENTIAL|PASSWORD|CONNECTION)"
 )
+_USER = re.compile(r"(https?://)[^\s/@]+@")
 _QUERY = re.compile(r"(\w://[^\s?\"')]*)\?[^\s\"')]*")
 
 
@@ -82,7 +83,10 @@ def refusal(verb: str, place: str, error: Exception) -> StoreError:
     """Word what was refused: what, where, why, and what to do about it."""
     text = str(error)
     advice = _advice(type(error), text)
-    return StoreError(f"cannot {verb} {place!r}: {scrubbed(_said(text))}; {advice}")
+    server = server_words(text, os.environ)
+    where = f" ({server})" if server else ""
+    said = scrubbed(_said(text))
+    return StoreError(f"cannot {verb} {place!r}: {said}; {advice}{where}")
 
 
 def is_absent(error: Exception) -> bool:
@@ -91,15 +95,15 @@ def is_absent(error: Exception) -> bool:
 
 
 def scrubbed(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """Take out the secrets of the environment, and signed URLs' signatures."""
+    """Take out the environment's secrets, and URLs' user names and signatures."""
     for name, value in environment.items():
         if len(value) > 5 and _SECRET.match(name):
             text = text.replace(value, "…")
-    return _QUERY.sub(r"\1", text)
+    return _QUERY.sub(r"\1", _USER.sub(r"\1", text))
 
 
 def _advice(kind: type[Exception], text: str) -> str:
-    if _NO_CREDENTIALS.search(text):
+    if is_about_metadata(text):
         return _CREDENTIALS
     if _NO_BUCKET.search(text):
         return _BUCKET

@@ -70,21 +70,36 @@ class Directory(Protocol):
         """Remove files; those that are gone already are no error."""
 
 
-def check_exclusive(directory: Directory) -> None:
+def check_exclusive(directory: Directory, *, prefix: str = ".probe-") -> datetime:
     """Check that of two who create one file, the second is refused.
 
     Some object stores ignore the condition and say yes to both. There, two workers
     could pay for the same images.
 
+    Args:
+        directory: What several workers are to share.
+        prefix: What the name of a file begins with that is there meanwhile.
+
+    Returns:
+        The time, by the clock of whoever keeps the directory.
+
     Raises:
         UsageError: It is not so; several workers must not share this directory.
         StoreError: The directory cannot be written.
     """
-    name = f".probe-{os.urandom(8).hex()}"
-    answers = [directory.create(name, b"probe") for _ in range(2)]
-    directory.remove([name])
-    if answers != [True, False]:
-        raise UsageError(
-            f"{str(directory)!r} lets two workers make one file (it does not heed "
-            "If-None-Match: *), so they cannot share it; use another place"
-        )
+    place = str(directory)
+    name = f"{prefix}{os.urandom(8).hex()}"
+    try:
+        if not directory.create(name, b"?"):
+            raise UsageError(f"{place!r} says that a new name is taken")
+        if directory.create(name, b"!"):
+            raise UsageError(
+                f"{place!r} gives one name to two writers (it does not heed "
+                "If-None-Match: *), so workers cannot share it; use another place"
+            )
+        probe = directory.entry(name)
+    finally:
+        directory.remove([name])
+    if probe is None:
+        raise UsageError(f"{place!r} does not show what was just written to it")
+    return probe.modified

@@ -190,5 +190,9 @@ class DirectoryConformance:
             assert packed.read("b") == b"last"
 
     def test_it_is_fit_for_several_workers(self, directory: Directory) -> None:
-        check_exclusive(directory)
-        assert names(directory) == set()
+        before = check_exclusive(directory)
+        directory.write("later", b"")
+        entry = directory.entry("later")
+        assert entry is not None
+        assert before <= entry.modified
+        assert names(directory) == {"later"}

@@ -44,6 +44,12 @@ def test_the_words_of_the_system_are_found() -> None:
     assert "': HTTP error: no: Connection refused; " in text
 
 
+def test_the_server_that_was_asked_is_named() -> None:
+    reply = "Generic S3 error: Error performing GET http://h:9/b?sig=1 in 1ms - refused"
+    text = str(refusal("list", "s3://b/x", exceptions.GenericError(reply)))
+    assert text.endswith("and run it again (asked http://h:9)")
+
+
 def test_who_has_no_credentials_is_told_to_set_some() -> None:
     reply = "Error performing PUT http://169.254.169.254/latest/api/token in 9s - no"
     text = str(refusal("read", "s3://b/x", exceptions.GenericError(reply)))
@@ -57,7 +63,7 @@ def test_secrets_are_taken_out() -> None:
         "AWS_REGION": "us-east-1",
         "AWS_SESSION_TOKEN": "",
     }
-    text = "us-east-1 top/secret (https://host/x?sv=1&sig=zzz) sv=2&sig=abc"
+    text = "us-east-1 top/secret (https://me:pw@host/x?sv=1&sig=zzz) sv=2&sig=abc"
     assert scrubbed(text, environment) == "us-east-1 … (https://host/x) …"
 
 
