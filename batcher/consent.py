@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from batcher.config import SANDBOX
 from batcher.errors import UsageError
+from batcher.plural import counted
 
 if TYPE_CHECKING:
     from batcher.job import Job
@@ -34,15 +35,17 @@ def _check_changes(job: Job) -> None:
     plan = job.plan
     if plan.needs_consent and not job.options.accept_changes:
         raise UsageError(
-            f"{plan.changed} requests changed and {plan.orphaned} are no longer in the"
-            f" manifest: going on would buy {plan.new + plan.changed} anew;"
-            " look with `batcher plan`, then pass --accept-changes"
+            f"{counted(plan.changed, 'request')} changed, and the manifest lacks"
+            f" {plan.orphaned:,} that the ledger has: going on would buy"
+            f" {plan.new + plan.changed:,} anew; look with `batcher plan`, then pass"
+            " --accept-changes"
         )
 
 
 def _check_budget(job: Job) -> None:
     if job.settings.max_spend is not None and job.plan.unpriced:
         raise UsageError(
-            f"--max-spend needs prices, and {job.plan.unpriced} requests have none;"
-            " set `prices` for this endpoint in batcher.toml"
+            "--max-spend needs prices, and there is none for"
+            f" {counted(job.plan.unpriced, 'request')}; set `prices` for this endpoint"
+            " in batcher.toml"
         )

@@ -78,8 +78,8 @@ class Excerpt:
             indices = selection.indices(total)
             self.expansion = self._whole.only(Wanted(indices, totals))
             self._remark(
-                f"{total:,} requests in all; only the {len(indices):,} asked for were"
-                " looked at"
+                f"{total:,} requests in all; no more was looked at than the"
+                f" {len(indices):,} asked for"
             )
             return
         self._asked = len(range(drawn)[: selection.first])

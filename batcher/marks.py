@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import csv
 import re
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from batcher.errors import UsageError
+from batcher.manifest.rows import separator
 from batcher.where import MARKS, And, Comparison, Expression, Operator, parse
 
 if TYPE_CHECKING:
@@ -130,7 +132,9 @@ def read_marks(path: Path) -> Marks:
 
 def parse_marks(lines: Iterable[str], file: str) -> Marks:
     """Read the lines of a file of marks; raises `UsageError`."""
-    reader = csv.DictReader(lines)
+    rest = iter(lines)
+    first = next(rest, "")
+    reader = csv.DictReader(chain([first], rest), delimiter=separator(first))
     marked: dict[str, set[str]] = {mark: set() for mark in MARKS}
     try:
         missing = {"id", "mark"} - set(reader.fieldnames or ())

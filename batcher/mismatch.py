@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batcher import sizes
-from batcher.pricing import drawn_quality, is_downgrade
+from batcher.quality import drawn_quality, is_downgrade
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

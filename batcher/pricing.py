@@ -4,9 +4,8 @@ Owns the prices a user sets and the built-in estimate for the gpt-image-2 family
 nothing of budgets or ledgers. Money is `Decimal` US dollars with six places, always
 rounded up; inside it is integer micro-dollars, so that nothing is lost.
 
-Sources of the estimate: https://vercel.com/ai-gateway/models/gpt-image-2.md (prices),
-https://community.openai.com/t/1382699 (output tokens, found by its users; it gives the
-values of OpenAI's own calculator).
+Source of the estimate: https://vercel.com/ai-gateway/models/gpt-image-2.md; how many
+tokens an image takes, `quality` knows.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batcher import sizes
+from batcher.quality import QUALITIES, image_tokens
 
 if TYPE_CHECKING:
     from batcher.models import Request
@@ -33,8 +33,6 @@ _TEXT_IN = 5
 _IMAGE_IN = 8
 _IMAGE_OUT = 30
 
-_FACTOR: Mapping[str, int] = {"low": 16, "medium": 48, "high": 96}
-_QUALITIES = tuple(_FACTOR)  # in rising order
 _USUAL_EDGES = (1024, 1024)
 _DEAREST_EDGES = (2880, 2880)  # of all sizes within OpenAI's limits
 # Assumptions: what a reference image costs is documented nowhere, and a channel may
@@ -201,43 +199,6 @@ def is_estimated(model: str) -> bool:
     return model == "gpt-image-2" or model.startswith("gpt-image-2-")
 
 
-def image_tokens(edges: tuple[int, int], quality: str) -> int:
-    """Give the output tokens of one image.
-
-    With f for the quality, S and L the short and the long edge in pixels:
-    k = (2 f S + L) // (2 L); tokens = ceil(f k (2,000,000 + S L) / 4,000,000).
-
-    Raises:
-        KeyError: The quality is not low, medium or high.
-    """
-    short, long = sorted(edges)
-    factor = _FACTOR[quality]
-    # At least 1: shapes so long that OpenAI refuses them must not look free.
-    short_factor = max(1, (2 * factor * short + long) // (2 * long))
-    return -(-factor * short_factor * (2_000_000 + short * long) // 4_000_000)
-
-
-def drawn_quality(size: tuple[int, int], output_tokens: int) -> str | None:
-    """Tell from one image's output tokens in which quality it was really drawn.
-
-    Args:
-        size: Width and height of the image that came, in pixels.
-        output_tokens: The reply's, divided by its number of images.
-
-    Returns:
-        `low`, `medium` or `high`, or None when the count is no quality's at this size.
-    """
-    drawn = (name for name in _QUALITIES if image_tokens(size, name) == output_tokens)
-    return next(drawn, None)
-
-
-def is_downgrade(asked: str | None, drawn: str | None) -> bool:
-    """Tell whether less was drawn than asked; what is not known is no downgrade."""
-    if asked not in _QUALITIES or drawn not in _QUALITIES:
-        return False
-    return _QUALITIES.index(drawn) < _QUALITIES.index(asked)
-
-
 def _price(request: Request, prices: tuple[Price, ...]) -> Price | None:
     size, quality = request.size or sizes.AUTO, request.quality or "auto"
     return _match(prices, request.model, size, quality)
@@ -272,7 +233,7 @@ def _output_rate(size: str | None, quality: str | None, n: int) -> Rate:
     low is the dangerous one.
     """
     edges = sizes.parse(size) if size else None
-    least, most = (quality, quality) if quality in _QUALITIES else ("low", "high")
+    least, most = (quality, quality) if quality in QUALITIES else ("low", "high")
     usual, dearest = edges or _USUAL_EDGES, edges or _DEAREST_EDGES
     images = ((usual, least), (usual, most), (dearest, most))
     low, expected, worst = (

@@ -23,6 +23,7 @@ def execute(parsed: argparse.Namespace) -> int:
         open_run,
     )
     from batcher.ledger import compact_ledger, lock_folder  # noqa: PLC0415
+    from batcher.plural import counted  # noqa: PLC0415
 
     folder = local_folder(
         parsed.folder,
@@ -39,12 +40,12 @@ def execute(parsed: argparse.Namespace) -> int:
     if parsed.json:
         print_json(done)
     elif done.kept_as is None and not done.merged:
-        print(f"nothing to leave out of {done.lines_before:,} lines")
+        print(f"nothing to leave out of {counted(done.lines_before, 'line')}")
     else:
         print(
-            f"{done.lines_before:,} lines became {done.lines_after:,}, "
+            f"{counted(done.lines_before, 'line')} became {done.lines_after:,}, "
             f"{done.bytes_before:,} bytes {done.bytes_after:,}"
-            + (f", {done.merged:,} segments one file" if done.merged else "")
+            + (f", {counted(done.merged, 'segment')} one file" if done.merged else "")
             + (f"; the old ledger is kept as {done.kept_as}" if done.kept_as else "")
         )
     return 0

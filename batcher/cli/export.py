@@ -10,6 +10,7 @@ from batcher.cli.folder import open_run, read_run
 from batcher.cli.options import add_where
 from batcher.cli.table import safe
 from batcher.cli.words import counts
+from batcher.plural import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -91,10 +92,10 @@ def _options(parsed: argparse.Namespace) -> ExportOptions:
 
 def _conclude(export: Export) -> None:
     total = sum(export.splits.values())
-    files = f"{total:,} images in {export.files:,} files"
+    files = f"{counted(total, 'image')} in {counted(export.files, 'file')}"
     kept = f", {export.kept:,} of them kept from before" if export.kept else ""
     print(f"{files}{kept}: {counts(export.splits)}")
     if export.left_out:
         words = "not what the ledger says; 'batcher verify' tells more"
-        print(f"{export.left_out:,} images left out: {words}")
+        print(f"{counted(export.left_out, 'image')} left out: {words}")
     print(f"wrote {export.out}")

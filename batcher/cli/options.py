@@ -170,7 +170,8 @@ def make_job(parsed: argparse.Namespace, **changes: object) -> Job:
 
 def _fields(pairs: list[str]) -> dict[str, object]:
     """Read `FIELD=VALUE` pairs, each value as YAML would be read."""
-    from batcher.manifest.document import Problems, read_yaml  # noqa: PLC0415
+    from batcher.manifest.document import read_yaml  # noqa: PLC0415
+    from batcher.manifest.problem import Problems  # noqa: PLC0415
 
     fields: dict[str, object] = {}
     for pair in pairs:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batcher.cli.options import add_where
+from batcher.plural import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -58,7 +59,7 @@ def _say(report: Report) -> None:
     if not report.has_thumbnailer:
         words = "pip install 'batcher[report]' makes the page load faster"
         print(f"note: no thumbnails without Pillow; {words}", file=sys.stderr)
-    made = f", {report.made:,} thumbnails made" if report.made else ""
+    made = f", {counted(report.made, 'thumbnail')} made" if report.made else ""
     copied = f", {report.copied / 1e6:,.1f} MB copied" if report.copied else ""
-    print(f"{report.requests:,} requests{made}{copied}")
+    print(f"{counted(report.requests, 'request')}{made}{copied}")
     print(f"open {report.page}")

@@ -18,6 +18,7 @@ from batcher.errors import UsageError
 from batcher.images import Defect, Inspector, read_provenance
 from batcher.ledger import history
 from batcher.models import Image
+from batcher.plural import counted
 from batcher.provenance import history_in, recorded
 from batcher.record import Record, read_records
 from batcher.stores import is_url, open_directory
@@ -176,8 +177,7 @@ def _rows(label: str, values: Iterable[str]) -> Iterator[str]:
 
 
 def _outcome(result: Result) -> str:
-    tries = "1 attempt" if result.attempts == 1 else f"{result.attempts} attempts"
-    parts = [f"{result.status} after {tries}"]
+    parts = [f"{result.status} after {counted(result.attempts, 'attempt')}"]
     if result.cost_usd is not None:
         parts.append(f"cost {usd(result.cost_usd)}")
     if result.maybe_billed_usd:

@@ -18,6 +18,7 @@ from batcher.errors import UsageError
 from batcher.layout import Inventory
 from batcher.ledger import lock_folder
 from batcher.marks import read_where
+from batcher.plural import counted
 from batcher.record import read_records
 from batcher.stores import LocalDirectory
 from batcher.verify import Mark, check_images, delete_orphans, find_orphans, put_back
@@ -130,9 +131,10 @@ def _conclude(
     words = (f"{mark} {counts[mark]:,} {mark.name.lower()}" for mark in Mark)
     print("   ".join(words))
     if "requeued" in done:
-        print(f"{done['requeued']:,} requests put back: the next run buys them again")
+        back = counted(done["requeued"], "request")
+        print(f"{back} put back, to be bought again by the next run")
     if "deleted" in done:
-        print(f"{done['deleted']:,} orphans deleted")
+        print(f"{counted(done['deleted'], 'orphan')} deleted")
 
 
 def _encodable(finding: Finding) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batcher.plural import counted
 from batcher.pricing import ESTIMATE_DATE
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
     from batcher.models import Summary
     from batcher.plan import Plan
+
+_DAYS_A_YEAR = 365.25
 
 
 def usd(amount: Decimal | None) -> str:
@@ -23,7 +26,7 @@ def usd(amount: Decimal | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a duration in its two largest units."""
+    """Write a duration in its two largest units, a very long one in years."""
     whole = round(seconds)
     if whole < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
@@ -31,7 +34,12 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02} s"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min"
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    days, hours = divmod(hours, 24)
+    if days < 2 * _DAYS_A_YEAR:
+        return f"{days} days {hours:02} h"
+    return f"{days / _DAYS_A_YEAR:,.0f} years"
 
 
 def counts(numbers: Mapping[str, int]) -> str:
@@ -59,7 +67,7 @@ def plan_lines(
     same = "repeat another row, bought once"
     if "sampled" in plan.warnings:
         same += "; so many of those looked at"
-    yield f"{plan.total:,} requests for {out}"
+    yield f"{counted(plan.total, 'request')} for {out}"
     rows = (
         ("new", plan.new, "to be made anew" if is_forced else "never made"),
         ("changed", plan.changed, "bought before with other content"),
@@ -73,7 +81,7 @@ def plan_lines(
     for name, number, words in rows:
         if number:
             yield f"  {name:<10} {number:>9,}  {words}"
-    asked = f"{plan.to_send:,} requests for {plan.images:,} images"
+    asked = f"{counted(plan.to_send, 'request')} for {counted(plan.images, 'image')}"
     yield f"to send: {asked}, {price(plan, is_estimate=is_estimate)}"
     if plan.to_send:
         yield f"at the limits in force and typical latencies: {duration(seconds)}"
@@ -116,9 +124,9 @@ def summary_lines(summary: Summary, go_on: str | None = None) -> Iterator[str]:
     """
     if summary.stopped is not None:
         yield "stopped: {class}: {message}".format(**summary.stopped)
-    kept = f"kept {summary.succeeded:,} of {summary.total:,} requests"
+    kept = f"kept {summary.succeeded:,} of {counted(summary.total, 'request')}"
     took = f" in {duration(summary.seconds)}" if summary.seconds else ""
-    yield f"{kept}, {summary.images:,} images in {summary.out}{took}"
+    yield f"{kept}, {counted(summary.images, 'image')} in {summary.out}{took}"
     rows = (
         ("failed", summary.failed, "the same command tries them again"),
         ("rejected", summary.rejected, "see the ledger; --retry rejected insists"),
@@ -143,7 +151,7 @@ def summary_lines(summary: Summary, go_on: str | None = None) -> Iterator[str]:
         summary.maybe_billed_usd is None and summary.unknown
     ):
         money += f", maybe billed for nothing {usd(summary.maybe_billed_usd)}"
-    yield f"{money}, {summary.attempts:,} attempts"
+    yield f"{money}, {counted(summary.attempts, 'attempt')}"
     if summary.estimated_usd is not None and summary.paid_usd:
         estimated = usd(summary.estimated_usd)
         yield f"this run: estimated {estimated}, paid {usd(summary.paid_usd)}"

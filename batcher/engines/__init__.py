@@ -1,6 +1,5 @@
-"""Who runs the work: a pool for the requests of one process, a cluster for shards."""
+"""Who runs the work of many machines: a cluster's own scheduler, shard by shard."""
 
 from batcher.engines.engine import Ended, Engine, EngineError, Errand, errand_of
-from batcher.engines.local import LocalPool
 
-__all__ = ["Ended", "Engine", "EngineError", "Errand", "LocalPool", "errand_of"]
+__all__ = ["Ended", "Engine", "EngineError", "Errand", "errand_of"]

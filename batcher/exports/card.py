@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batcher.ledger.event import ManifestRecord, Run
+from batcher.plural import counted
 from batcher.version import VERSION
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _body(content: Content) -> Iterable[str]:
     yield ""
     total = sum(content.splits.values())
     made = f"Images and their prompts, exported as {content.format}"
-    yield f"{made} by batcher {VERSION}: {total:,} images."
+    yield f"{made} by batcher {VERSION}: {counted(total, 'image')}."
     if content.first is not None and content.last is not None:
         yield f"Made from {content.first:%Y-%m-%d} to {content.last:%Y-%m-%d} (UTC)."
     if content.license.strip() == NO_LICENSE:

@@ -1,4 +1,4 @@
-"""Reads YAML into values that remember their lines, and collects mistakes.
+"""Reads YAML into values that remember their lines.
 
 Scalars follow YAML 1.2's core schema: `no` is a word and `16:9` is not a number,
 which PyYAML's 1.1 rules would make of them. Knows nothing of what a manifest means.
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, cast
 
 import yaml
 
-from batcher.models import Problem
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from batcher.manifest.problem import Problems
 
 MAX_NODES = 1_000_000
 """Largest document, an alias counted as all it stands for; 64 characters are one."""
@@ -32,71 +32,6 @@ _INT = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = frozenset({f"{_TAG}{kind}" for kind in ("null", "bool", "int", "float")})
-
-
-class Problems:
-    """Collects mistakes; one that recurs is kept once, with the number of places.
-
-    Attributes:
-        total: How many different mistakes there were; the first `limit` are kept.
-    """
-
-    def __init__(self, limit: int = 200) -> None:
-        self.total = 0
-        self._limit = limit
-        self._where: dict[Problem, str] = {}
-        self._times: dict[Problem, int] = {}
-
-    def add(
-        self,
-        file: str,
-        line: int | None,
-        field: str | None,
-        message: str,
-        *,
-        where: str = "",
-    ) -> None:
-        """Note one mistake at `file:line`, in `field`.
-
-        Args:
-            file: The file as the user named it.
-            line: 1-based line; 0 for what the command line sets.
-            field: The field's path.
-            message: What is wrong.
-            where: The row or combination it was met at, for a mistake that may recur.
-        """
-        if line == 0:
-            file, line = "--set", None
-        problem = Problem(file=file, line=line, field=field, message=message)
-        if problem in self._times:
-            self._times[problem] += 1
-            return
-        self.total += 1
-        if self.total <= self._limit:
-            self._where[problem] = where
-            self._times[problem] = 1
-
-    def all(self) -> list[Problem]:
-        """Give what was kept, and a line that says how many more there are."""
-        found = [self._told(problem) for problem in self._where]
-        more = self.total - len(found)
-        if more:
-            message = f"and {more} more mistakes, not listed"
-            last = found[-1].file
-            found.append(Problem(file=last, line=None, field=None, message=message))
-        return found
-
-    def _told(self, problem: Problem) -> Problem:
-        where, more = self._where[problem], self._times[problem] - 1
-        if not where:
-            return problem
-        where += f" and {more} more" if more else ""
-        return Problem(
-            file=problem.file,
-            line=problem.line,
-            field=problem.field,
-            message=f"{problem.message} ({where})",
-        )
 
 
 class Node:

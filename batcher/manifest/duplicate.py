@@ -6,6 +6,7 @@ of it. Holds numbers, not rows: a manifest may repeat itself a million times.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -13,29 +14,35 @@ from msgspec.structs import replace
 from batcher.manifest.output import collision_key
 from batcher.manifest.recipe import request_id
 from batcher.models import Problem
+from batcher.plural import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from batcher.manifest.document import Problems
+    from batcher.manifest.problem import Problems
     from batcher.models import Request
 
 MOST_NAMED = 5
-"""Repetitions that are named one by one."""
+"""Rows or entries that are named one by one."""
 
 
 class Repetitions:
-    """The rows of a manifest that repeat others; names the first few."""
+    """The rows of a manifest that repeat others; names the first few.
+
+    An entry that repeats itself or others many times is named once.
+    """
 
     def __init__(self) -> None:
-        self._first: list[Request] = []
+        self._first: dict[str, Request] = {}
+        self._times: Counter[str] = Counter()
         self._total = 0
 
     def add(self, request: Request) -> None:
         """Note a request that repeats an earlier one."""
         self._total += 1
-        if len(self._first) < MOST_NAMED:
-            self._first.append(request)
+        if request.origin in self._first or len(self._first) < MOST_NAMED:
+            self._first.setdefault(request.origin, request)
+            self._times[request.origin] += 1
 
     def told(self, requests: Iterable[Request]) -> list[Problem]:
         """Say which rows repeat which.
@@ -44,26 +51,30 @@ class Repetitions:
             requests: The manifest's requests anew; read as far as needed.
         """
         origins: dict[str, str] = {}
-        wanted = {request.id for request in self._first}
+        wanted = {request.id for request in self._first.values()}
         for request in requests if wanted else ():
             if request.id in wanted:
                 origins.setdefault(request.id, request.origin)
             if len(origins) == len(wanted):
                 break
         found = [
-            _told(each, origins.get(each.id, "an earlier one")) for each in self._first
+            _told(each, origins.get(each.id, "an earlier one"), self._times[origin])
+            for origin, each in self._first.items()
         ]
-        more = self._total - len(found)
+        more = self._total - self._times.total()
         if more:
-            words = f"and {more:,} more requests repeat others"
+            words = f"and {counted(more, 'more request')} of that kind"
             found.append(replace(found[-1], line=None, message=words))
         return found
 
 
-def _told(request: Request, origin: str) -> Problem:
+def _told(request: Request, origin: str, times: int) -> Problem:
     file, _, line = request.origin.rpartition(":")
     same = "another of this entry" if origin == request.origin else origin
-    message = f"asks for the same as {same}; bought once, --duplicates each buys each"
+    what = f"asks for the same as {same}"
+    if times > 1:
+        what = f"{times:,} of its requests repeat others, the first of them {same}"
+    message = f"{what}; bought once, --duplicates each buys each"
     return Problem(file=file, line=int(line), field=None, message=message)
 
 

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from batcher.manifest.axes import has_matrix, inside, names, read_matrix
-from batcher.manifest.document import Node, Problems
+from batcher.manifest.document import Node
 from batcher.manifest.field import FIELDS, shown, suggestion
 from batcher.manifest.pattern import RecipeError, compile_pattern
 from batcher.manifest.places import Places
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from batcher.manifest.matrix import Combination
     from batcher.manifest.pattern import Pattern, Report
     from batcher.manifest.places import Place, Rows
+    from batcher.manifest.problem import Problems
     from batcher.manifest.recipe import Shared
     from batcher.models import Request
 

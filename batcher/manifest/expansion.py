@@ -10,8 +10,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from batcher.errors import ManifestError
-from batcher.manifest.document import Node, Problems
 from batcher.manifest.duplicate import Numbering
+from batcher.manifest.problem import Problems
 from batcher.manifest.source import Source, SourceError, find_source
 from batcher.manifest.table import CsvManifest, JsonlManifest
 from batcher.manifest.yaml_manifest import YamlManifest
@@ -19,6 +19,7 @@ from batcher.manifest.yaml_manifest import YamlManifest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from batcher.manifest.document import Node
     from batcher.models import Problem, Request
 
 

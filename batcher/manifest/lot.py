@@ -18,6 +18,7 @@ import msgspec
 from batcher.manifest.axes import inside
 from batcher.manifest.field import shown
 from batcher.manifest.rows import RowsError, read_words
+from batcher.plural import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -107,7 +108,8 @@ def _checked(weights: object, count: int) -> Sequence[float]:
             f"pick: weights: expected numbers from 0 up, got {shown(weights)}"
         )
     if len(weights) != count:
-        raise LotError(f"pick: {count} values have {len(weights)} weights")
+        values, own = counted(count, "value"), counted(len(weights), "weight")
+        raise LotError(f"pick: {own} for {values}")
     if not 0 < sum(weights) < math.inf:
         raise LotError("pick: weights: one must be above 0")
     return weights

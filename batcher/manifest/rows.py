@@ -57,7 +57,8 @@ class Table:
     def __init__(self, path: Path) -> None:
         self.path = path
         with _opened(path) as stream:
-            self._delimiter = _delimiter(stream)
+            self._delimiter = separator(stream.readline())
+            stream.seek(0)
             try:
                 self.columns = _header(self._reader(stream))
             except csv.Error as error:
@@ -170,10 +171,11 @@ def _is_utf_8(line: bytes) -> bool:
     return True
 
 
-def _delimiter(stream: TextIO) -> str:
-    """Guess the separator from the first line, quoted parts left out."""
-    first = stream.readline()
-    stream.seek(0)
+def separator(first: str) -> str:
+    """Guess what separates cells from a file's first line, quoted parts left out.
+
+    A spreadsheet writes semicolons where the comma is the decimal sign.
+    """
     bare = "".join(first.split('"')[::2])
     return max(",;\t", key=bare.count)
 

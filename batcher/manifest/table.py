@@ -8,10 +8,10 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from batcher.manifest.document import Problems
 from batcher.manifest.field import shown, suggestion
 from batcher.manifest.literal import COLUMNS, LiteralRecipe, near_columns
 from batcher.manifest.pattern import Mistake, RecipeError
+from batcher.manifest.problem import Problems
 from batcher.manifest.reference import References
 from batcher.manifest.rows import RowsError, Table, most_lines, read_jsonl
 from batcher.models import Problem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batcher.manifest.document import Node, Problems, read_yaml
+from batcher.manifest.document import Node, read_yaml
 from batcher.manifest.entry import Entry, read_variables
 from batcher.manifest.field import FIELDS, FieldError, shown, suggestion
 from batcher.manifest.lot import Lots
@@ -15,6 +15,7 @@ from batcher.manifest.reference import References
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from batcher.manifest.problem import Problems
     from batcher.manifest.source import Source
     from batcher.models import Problem
 

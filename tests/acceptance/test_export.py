@@ -82,7 +82,7 @@ def test_the_command_knows_every_format() -> None:
 
 def test_an_imagefolder_links_images_beside_their_metadata(exported: Program) -> None:
     printed = export(exported, "imagefolder")
-    assert f"{KEPT} images in 1 files: train {KEPT}" in printed
+    assert f"{KEPT} images in 1 file: train {KEPT}" in printed
     train = exported.folder / "runs/m/export/imagefolder/train"
     rows = read_lines(train / "metadata.jsonl")
     assert tuple(rows[0]) == COLUMNS

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from batcher.plural import counted
 from tests.acceptance.program import Program, events
 
 NAMES = ("fox", "hen", "owl")
@@ -60,11 +61,11 @@ def test_marks_select_alike_everywhere(
     checked = marked("verify", "out", *arguments)
     assert checked.stdout.startswith(f"= {number} match")
     written = marked("report", "out", *arguments)
-    assert written.stdout.startswith(f"{number} requests")
+    assert written.stdout.startswith(counted(number, "request"))
     data = (marked.folder / "out/report/data.js").read_text()
     assert " ".join(name for name in NAMES if f'"{name}.png"' in data) == expected
     exported = marked("export", "out", "--format", "csv", *arguments)
-    assert exported.stdout.startswith(f"{number} images")
+    assert exported.stdout.startswith(counted(number, "image"))
 
 
 def test_the_rejected_are_made_anew_and_only_they(marked: Program) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from batcher.engines import LocalPool
 from batcher.models import Request
+from batcher.pool import LocalPool
 
 
 def request(number: int) -> Request:

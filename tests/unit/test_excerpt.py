@@ -215,8 +215,8 @@ def test_rows_that_repeat_others_are_told_among_what_is_looked_at(
     alike = WORDS.replace("{{ word }}", "a word")
     drawn = job(tmp_path, most=40, manifest=alike)
     assert drawn.plan.duplicates == drawn.plan.warnings["duplicate"] == 3
-    assert "asks for the same as another of this entry" not in str(drawn.remarks[0])
-    assert "asks for the same as" in str(drawn.remarks[1])
+    assert "repeat others" not in str(drawn.remarks[0])
+    assert "3 of its requests repeat others" in str(drawn.remarks[1])
 
 
 def test_more_than_anyone_wants_is_refused(tmp_path: Path) -> None:

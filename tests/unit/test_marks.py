@@ -49,6 +49,22 @@ def test_picks_go_before_rejects(tmp_path: Path, rows: str, expected: str) -> No
     assert selected(f"@{path}") == expected
 
 
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+def test_a_file_that_a_spreadsheet_saved_again_is_read(
+    tmp_path: Path, separator: str
+) -> None:
+    path = tmp_path / "m.csv"
+    text = HEAD + 'a,"one; two",pick\r\nb,,reject\r\n'
+    path.write_text(text.replace(",", separator), encoding="utf-8-sig", newline="")
+    assert selected(None, path) == "a"
+    assert selected("mark=reject", path) == "b"
+
+
+def test_an_empty_file_holds_no_marks() -> None:
+    with pytest.raises(UsageError, match="expected the columns id and mark"):
+        marks_of("")
+
+
 @pytest.mark.parametrize(
     ("where", "expected"),
     [

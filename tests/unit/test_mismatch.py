@@ -5,7 +5,7 @@ import pytest
 from batcher.images import Format, Properties
 from batcher.mismatch import mismatches
 from batcher.models import Request
-from batcher.pricing import image_tokens
+from batcher.quality import image_tokens
 
 SQUARE = Properties(format=Format.PNG, width=1024, height=1024)
 SMALL = Properties(format=Format.PNG, width=640, height=640)

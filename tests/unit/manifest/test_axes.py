@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from batcher.manifest.axes import has_matrix, inside, names, read_matrix
-from batcher.manifest.document import Node, Problems, read_yaml
+from batcher.manifest.document import Node, read_yaml
+from batcher.manifest.problem import Problems
 from batcher.manifest.rows import RowsError
 from tests.unit.manifest.folder import Folder
 

@@ -5,7 +5,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.manifest.document import MAX_DEPTH, Node, Problems, read_yaml
+from batcher.manifest.document import MAX_DEPTH, Node, read_yaml
+from batcher.manifest.problem import Problems
 
 
 def read(text: str) -> tuple[Node | None, list[str]]:
@@ -211,30 +212,3 @@ def test_a_value_from_the_command_line_has_no_line() -> None:
     problems = Problems()
     problems.add("m.yaml", node.line, "size", "is wrong")
     assert str(problems.all()[0]) == "--set: size: is wrong"
-
-
-def test_a_mistake_that_recurs_is_told_once_with_its_number() -> None:
-    problems = Problems()
-    for place in ("row a.csv:2", "row a.csv:3", "row a.csv:4"):
-        problems.add("m.yaml", 5, "prompt", "is empty", where=place)
-    problems.add("m.yaml", 5, "size", "is empty", where="row a.csv:9")
-    problems.add("m.yaml", 5, "size", "is wrong")
-    problems.add("m.yaml", 5, "size", "is wrong")
-    assert problems.total == 3
-    assert [str(problem) for problem in problems.all()] == [
-        "m.yaml:5: prompt: is empty (row a.csv:2 and 2 more)",
-        "m.yaml:5: size: is empty (row a.csv:9)",
-        "m.yaml:5: size: is wrong",
-    ]
-
-
-def test_beyond_the_limit_mistakes_are_counted() -> None:
-    problems = Problems(limit=2)
-    for line in range(1, 6):
-        problems.add("m.yaml", line, None, "is wrong")
-    assert problems.total == 5
-    assert [str(problem) for problem in problems.all()] == [
-        "m.yaml:1: is wrong",
-        "m.yaml:2: is wrong",
-        "m.yaml: and 3 more mistakes, not listed",
-    ]

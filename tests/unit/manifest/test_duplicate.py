@@ -104,10 +104,26 @@ def test_combinations_of_one_entry_that_are_the_same_are_named(folder: Folder) -
     assert "the same as another of this entry" in told
 
 
+def test_an_entry_that_repeats_itself_is_named_once_with_how_often(
+    folder: Folder,
+) -> None:
+    text = "requests: [{prompt: a, matrix: {x: [1, 2, 3, 4, 5, 6, 7, 8]}}, {prompt: a}]"
+    told = unchanged(folder.yaml(text).right())
+    file = folder.path / "manifest.yaml"
+    where = f"{file}:1: 8 of its requests repeat others, the first of them another of"
+    assert len(told) == 1
+    assert told[0].startswith(f"{where} this entry; bought once")
+
+
+def test_one_more_that_is_not_named_is_one_request(folder: Folder) -> None:
+    told = unchanged(folder.csv("prompt\n" + "a fox\n" * 7).right())
+    assert told[-1].endswith("and 1 more request of that kind")
+
+
 def test_only_the_first_repetitions_are_named_one_by_one(folder: Folder) -> None:
     told = unchanged(folder.csv("prompt\n" + "a fox\n" * 1010).right())
     assert len(told) == 6
-    assert told[-1].endswith("and 1,004 more requests repeat others")
+    assert told[-1].endswith("and 1,004 more requests of that kind")
 
 
 def test_without_repetitions_nothing_is_read_or_said() -> None:

@@ -114,7 +114,7 @@ def test_a_variable_may_be_called_as_a_draw_is(folder: Folder) -> None:
     [
         ("pick()", "nothing to choose from"),
         ("pick([])", "nothing to choose from"),
-        ("pick(1, 2, weights=[1])", "2 values have 1 weights"),
+        ("pick(1, 2, weights=[1])", "1 weight for 2 values"),
         ("pick(1, 2, weights=[0, 0])", "one must be above 0"),
         ("pick(1, 2, weights=[1, -1])", "numbers from 0 up"),
         ("pick(1, 2, weights=3)", "numbers from 0 up"),
