@@ -55,6 +55,11 @@ class LocalStore:
         self._partial = folder / PARTIAL_FOLDER
         self._kept: deque[str] = deque()
 
+    @property
+    def behind(self) -> int:
+        """Count the images that were kept since the last sync."""
+        return len(self._kept)
+
     async def begin(self, id_: str, attempt: int, number: int) -> LocalPartial:
         """Start an image; its file is made when the first bytes are flushed."""
         name = partial_name(id_, attempt, number)

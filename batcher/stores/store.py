@@ -85,6 +85,10 @@ class Store(Protocol):
     ledger knows when its line was written.
     """
 
+    @property
+    def behind(self) -> int:
+        """Count the kept images that `sync` has still to bring to the disk."""
+
     async def begin(self, id_: str, attempt: int, number: int) -> Partial:
         """Start an image; raises `StoreError`.
 

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from batcher.choice import Choice
-from batcher.engines import LocalPool
 from batcher.gate import Gate
 from batcher.governor import Governor, Limits
 from batcher.images import Document, Properties
@@ -26,6 +25,7 @@ from batcher.images.verdict import Format
 from batcher.ledger import LedgerWriter, event
 from batcher.ledger.standing import Standings
 from batcher.models import Failure, Request
+from batcher.pool import LocalPool
 from batcher.retry import Policy
 from batcher.stores import Draft, Partial
 from batcher.transport import Begin, Received
@@ -97,6 +97,10 @@ class NoStore:
     async def recover(self, id_: str, attempt: int) -> Sequence[Partial]:
         del id_, attempt
         return ()
+
+    @property
+    def behind(self) -> int:
+        return 0
 
     def settled(self, is_settled: Callable[[str], bool]) -> Sequence[str]:
         del is_settled
