@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from batcher.control import Control
-from batcher.driver import Silence, drive
+from batcher.driver import drive
 from batcher.errors import UsageError
 from batcher.job import Job
 from batcher.options import Options
@@ -63,7 +63,9 @@ def run(
     if job.options.engine != "local":
         if on_result is not None:
             raise UsageError("on_result hears of the requests of this process alone")
-        work = drive(job, observer=Silence(), control=control or Control())
+        silence = _Silence()
+        control = control or Control()
+        work = drive(job, observer=silence, listener=silence, control=control)
         return _now_or_awaited(work)
     observer = _Callback(on_result)
     return _now_or_awaited(execute(job, observer, control=control, sandbox=sandbox))
@@ -142,3 +144,31 @@ class _Callback:
         """Pass it on."""
         if self._on_result is not None:
             self._on_result(request, result)
+
+
+class _Silence:
+    """Hears of a fleet and says nothing."""
+
+    def started(self, view: object) -> None:
+        """Say nothing."""
+
+    def attempted(self, request: object, attempt: int) -> None:
+        """Say nothing."""
+
+    def retrying(self, request: object, failure: object, delay: float) -> None:
+        """Say nothing."""
+
+    def ended(self, request: object, result: object) -> None:
+        """Say nothing."""
+
+    def draining(self, in_flight: int) -> None:
+        """Say nothing."""
+
+    def workers(self, number: int) -> None:
+        """Say nothing."""
+
+    def shard_began(self, part: int, tries: int) -> None:
+        """Say nothing."""
+
+    def shard_ended(self, outcome: object, delay: float | None) -> None:
+        """Say nothing."""

@@ -19,9 +19,18 @@ if TYPE_CHECKING:
 
     from batcher.count import Count
     from batcher.gate import Gate
-    from batcher.governor import Governor, Limits, Rotation
+    from batcher.governor import Governor, Limits, Rotation, Standing
     from batcher.ledger import Ledger
     from batcher.remote import Command
+
+
+BY_HAND = Failure(
+    error_class=ErrorClass.CONFIG, message="stopped by hand; the same command goes on"
+)
+"""Why a run ends that was told to; its summary calls it `interrupted`."""
+
+INTERRUPTED = "interrupted"
+"""What a summary says stopped a run that somebody wanted to end: `stopped.class`."""
 
 
 class Control:
@@ -104,10 +113,9 @@ class Desk:
 
     def standing(self) -> dict[str, object]:
         """Say where the run stands."""
-        snapshot = self._gate.governor.snapshot(self._clock())
-        states = {state.value: n for state, n in self._count.states.items() if n}
-        dropped = reasons(self._gate.governor.dropped)
-        return {**states, **asdict(snapshot), "left_out": dropped or None}
+        governor = self._gate.governor
+        dropped = reasons(governor.dropped)
+        return described(self._count, governor.snapshot(self._clock()), dropped)
 
     @property
     def governor(self) -> Governor | Rotation:
@@ -120,17 +128,23 @@ class Desk:
 
     def stop(self) -> None:
         """Let what is in flight finish, then end."""
-        words = "stopped by hand; the same command goes on"
-        self._stop(Failure(error_class=ErrorClass.CONFIG, message=words))
+        self._stop(BY_HAND)
 
 
 def _change(desk: Desk, command: Command) -> None:
     """Change one limit."""
     limits = desk.governor.limits
-    desk.governor.change(desk.now(), _changed(limits, command))
+    desk.governor.change(desk.now(), changed(limits, command))
 
 
-def _changed(limits: Limits, command: Command) -> Limits:
+def described(count: Count, snapshot: Standing, left_out: str) -> dict[str, object]:
+    """Say where a run stands, of one worker or of many."""
+    states = {state.value: n for state, n in count.states.items() if n}
+    return {**states, **asdict(snapshot), "left_out": left_out or None}
+
+
+def changed(limits: Limits, command: Command) -> Limits:
+    """Give the limits after a command; raises `UsageError` for one about none."""
     if command.value is None:
         raise UsageError(f"{command.name} takes a number")
     if command.name == "concurrency":

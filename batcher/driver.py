@@ -15,71 +15,110 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from batcher.consent import check_consent
+from batcher.control import BY_HAND, INTERRUPTED
 from batcher.count import Count
 from batcher.engines.choice import make_engine
 from batcher.engines.dispatcher import Dispatcher, Fate
-from batcher.engines.dispatcher import Listener as DispatchListener
-from batcher.errors import StoreError, UsageError
-from batcher.fleet import last_order
+from batcher.errors import UsageError
+from batcher.fleet import Helm
 from batcher.job import Job, require_endpoint
 from batcher.ledger import read_ledger
 from batcher.ledger.presence import presence
+from batcher.lookout import Observer as LookoutObserver
 from batcher.manifest.source import STDIN
 from batcher.models import ErrorClass
+from batcher.pursuit import Pursuit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
     from batcher.control import Control
+    from batcher.engines.dispatcher import Listener as DispatchListener
     from batcher.engines.dispatcher import Outcome
+    from batcher.governor import Standing
     from batcher.ledger import Standings
+    from batcher.lookout import Lookout
     from batcher.models import Summary
 
 PER_WORKER = 4
 """Shards for each worker, unless told otherwise: a slow one does not decide the end."""
 
-LOOK = 5.0
-"""Seconds between two looks into the run directory."""
 
-SHARE = 20
-"""A look takes at most one part in so many of the time: a ledger may be long."""
+class Observer(LookoutObserver, Protocol):
+    """Is told what happens in a fleet; must not block or raise."""
 
+    def started(self, view: Fleet) -> None:
+        """The run has begun."""
 
-class Observer(DispatchListener, Protocol):
-    """Hears how a run goes; must not block or raise."""
-
-    def read(self, standings: Standings) -> None:
-        """So the ledger said a moment ago."""
-
-    def draining(self) -> None:
-        """Nothing new leaves any more; what is in flight comes in."""
+    def draining(self, in_flight: int) -> None:
+        """Nothing new leaves any more; so many are still out."""
 
 
-class Silence:
-    """An observer that says nothing."""
+class Fleet:
+    """What an observer may look at while a fleet works; counts workers and shards.
+
+    Args:
+        job: The run, all shards together.
+        lookout: What is known of it.
+        parts: Shards.
+        listener: Is told of them as well.
+    """
+
+    def __init__(
+        self, job: Job, lookout: Lookout, *, parts: int, listener: DispatchListener
+    ) -> None:
+        self.job = job
+        self._lookout = lookout
+        self._listener = listener
+        self._parts = parts
+        self._workers = self._busy = self._done = 0
+
+    @property
+    def count(self) -> Count:
+        """Give the requests by where they stand."""
+        return self._lookout.count
+
+    @property
+    def max_spend(self) -> Decimal | None:
+        """Give the USD that the run directory may cost."""
+        return self._lookout.limits.max_spend
+
+    def snapshot(self) -> Standing:
+        """Tell the pace and the money."""
+        return self._lookout.snapshot()
+
+    def remark(self) -> str:
+        """Say how many workers are busy, and how many shards done."""
+        shards = f"{self._done} of {self._parts} shards"
+        return f"{self._busy} of {self._workers} workers, {shards}"
 
     def workers(self, number: int) -> None:
-        """Say nothing."""
+        """Note how many there are."""
+        self._workers = number
+        self._listener.workers(number)
 
-    def began(self, part: int, tries: int) -> None:
-        """Say nothing."""
+    def shard_began(self, part: int, tries: int) -> None:
+        """Note that a worker is busy."""
+        self._busy = self._lookout.workers = self._busy + 1
+        self._listener.shard_began(part, tries)
 
-    def ended(self, outcome: Outcome, delay: float | None) -> None:
-        """Say nothing."""
-
-    def read(self, standings: Standings) -> None:
-        """Say nothing."""
-
-    def draining(self) -> None:
-        """Say nothing."""
+    def shard_ended(self, outcome: Outcome, delay: float | None) -> None:
+        """Note that a worker is free, and perhaps a shard done."""
+        self._busy = self._lookout.workers = self._busy - 1
+        self._done += outcome.fate is Fate.DONE
+        self._listener.shard_ended(outcome, delay)
 
 
-async def drive(job: Job, *, observer: Observer, control: Control) -> Summary:
+async def drive(
+    job: Job, *, observer: Observer, listener: DispatchListener, control: Control
+) -> Summary:
     """Do a run on the workers of an engine.
 
     Args:
         job: What to do, all shards together, and by which engine.
-        observer: Hears how it goes.
+        observer: Is told how it goes, soon after.
+        listener: Is told of workers and shards.
         control: Stops it from outside.
 
     Returns:
@@ -90,52 +129,34 @@ async def drive(job: Job, *, observer: Observer, control: Control) -> Summary:
     """
     require_endpoint(job)
     check_consent(job)
-    after = await asyncio.to_thread(last_order, job.directory)
-    arguments = (*shard_arguments(job), f"--orders-after={after}")
+    arguments = shard_arguments(job)
+    helm = await asyncio.to_thread(Helm, job.directory, ttl=job.settings.lease)
+    arguments = (*arguments, f"--orders-after={helm.after}")
     options = job.options
     engine = make_engine(
         options.engine, scheduler=options.scheduler, workers=options.workers
     )
+    parts = options.shards or PER_WORKER * (options.workers or os.cpu_count() or 4)
     started = time.monotonic()
-    async with engine, asyncio.TaskGroup() as group:
-        looks = group.create_task(_look(job, observer), name="looks")
-        dispatcher = Dispatcher(
-            engine,
-            arguments=arguments,
-            parts=options.shards
-            or PER_WORKER * (options.workers or os.cpu_count() or 4),
-            listener=observer,
-        )
+    pursuit = Pursuit(job, helm, observer)
+    fleet = Fleet(job, pursuit.lookout, parts=parts, listener=listener)
+    dispatcher = Dispatcher(engine, arguments=arguments, parts=parts, listener=fleet)
 
-        def drain() -> None:
-            observer.draining()
-            dispatcher.drain()
+    def drain() -> None:
+        observer.draining(fleet.snapshot().in_flight)
+        dispatcher.drain()
 
+    async with engine, pursuit:
+        observer.started(fleet)
         control.attach(drain, dispatcher.abort)
-        try:
-            outcomes = await dispatcher.run()
-        finally:
-            looks.cancel()
-    standings = await asyncio.to_thread(_read, job)
-    count = await asyncio.to_thread(_counted, job, standings)
-    stopped = _stopped(outcomes, control)
+        outcomes = await _dispatched(dispatcher, pursuit)
+    stopped = _stopped(outcomes, control, is_told=pursuit.is_stopped)
     if dispatcher.trouble is not None:
         stopped = {"class": "engine", "message": str(dispatcher.trouble)}
-    summary = count.summary(
-        standings,
-        total=job.plan.total,
-        out=job.out,
-        seconds=time.monotonic() - started,
-        skipped=job.plan.total - job.plan.to_send,
-        stopped=stopped,
-    )
+    seconds = time.monotonic() - started
+    summary = await asyncio.to_thread(_summed, job, seconds, stopped)
     code = summary.exit_code and (control.exit_code or summary.exit_code)
-    return msgspec.structs.replace(
-        summary,
-        exit_code=code,
-        estimated_usd=job.plan.estimated_usd,
-        paid_usd=standings.spent - job.reading.standings.spent,
-    )
+    return msgspec.structs.replace(summary, exit_code=code)
 
 
 def shard_arguments(job: Job) -> tuple[str, ...]:
@@ -175,17 +196,34 @@ def shard_arguments(job: Job) -> tuple[str, ...]:
     )
 
 
-async def _look(job: Job, observer: Observer) -> None:
-    """Read the ledger now and then, for whoever watches."""
-    while True:
-        before = time.monotonic()
+async def _dispatched(dispatcher: Dispatcher, pursuit: Pursuit) -> tuple[Outcome, ...]:
+    """See the shards through, and follow them meanwhile."""
+    ended = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(pursuit.follow(ended), name="ledger")
+        group.create_task(pursuit.hear(ended, dispatcher.close), name="orders")
         try:
-            reading = await asyncio.to_thread(read_ledger, job.directory)
-        except StoreError:
-            pass  # the shards themselves say what is wrong with it
-        else:
-            observer.read(reading.standings)
-        await asyncio.sleep(max(LOOK, SHARE * (time.monotonic() - before)))
+            return await dispatcher.run()
+        finally:
+            ended.set()
+
+
+def _summed(job: Job, seconds: float, stopped: Mapping[str, str] | None) -> Summary:
+    """Sum the run up, by all that the run directory holds."""
+    standings = _read(job)
+    summary = _counted(job, standings).summary(
+        standings,
+        total=job.plan.total,
+        out=job.out,
+        seconds=seconds,
+        skipped=job.plan.total - job.plan.to_send,
+        stopped=stopped,
+    )
+    return msgspec.structs.replace(
+        summary,
+        estimated_usd=job.plan.estimated_usd,
+        paid_usd=standings.spent - job.reading.standings.spent,
+    )
 
 
 def _read(job: Job) -> Standings:
@@ -203,15 +241,17 @@ def _counted(job: Job, standings: Standings) -> Count:
 
 
 def _stopped(
-    outcomes: tuple[Outcome, ...], control: Control
+    outcomes: tuple[Outcome, ...], control: Control, *, is_told: bool
 ) -> Mapping[str, str] | None:
     """Say why the run stopped early, if it did."""
     for outcome in outcomes:
         if outcome.fate is Fate.STOP and outcome.ended is not None:
             return _reason(outcome)
     if control.exit_code is not None:
-        return {"class": "interrupted", "message": "stopped by a signal"}
+        return {"class": INTERRUPTED, "message": "stopped by a signal"}
     lost = [outcome.part for outcome in outcomes if outcome.fate is Fate.AGAIN]
+    if lost and is_told:
+        return {"class": INTERRUPTED, "message": BY_HAND.message}
     if lost:
         words = f"{len(lost)} shards were lost too often, the first is {lost[0]}"
         return {"class": "engine", "message": words}

@@ -115,8 +115,12 @@ class Job:
 
     @property
     def is_shared(self) -> bool:
-        """Tell whether others may work in the run directory at the same time."""
-        return self.folder is None or (self.shard or (1, 1))[1] > 1
+        """Tell whether others may work in the run directory at the same time.
+
+        A driver does, also where it has but one shard to hand out.
+        """
+        is_handed_out = self.options.orders_after is not None
+        return self.folder is None or is_handed_out or (self.shard or (1, 1))[1] > 1
 
     def owns(self, id_: str) -> bool:
         """Tell whether a request is this run's, by the id that a ledger names.

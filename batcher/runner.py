@@ -19,17 +19,17 @@ from msgspec import UNSET
 
 from batcher.config import BUILT_IN, SANDBOX, Endpoint
 from batcher.consent import check_consent
-from batcher.control import Control, Desk
+from batcher.control import BY_HAND, INTERRUPTED, Control, Desk
 from batcher.count import Count
-from batcher.durability import Durability
-from batcher.engines import LocalPool
+from batcher.durability import Durability, seen_to_its_end
 from batcher.errors import ManifestError, StoreError
 from batcher.gate import Gate
-from batcher.governor import Limits
+from batcher.governor import Limits, Standing, reasons
 from batcher.hold import Hold, hold
 from batcher.job import Job, require_endpoint
 from batcher.ledger import event
 from batcher.models import ErrorClass, Failure, Request, Summary
+from batcher.pool import LocalPool
 from batcher.version import VERSION
 from batcher.ways import Way, make_governor, open_routes, prices_by_route
 from batcher.worker import Observer as WorkerObserver
@@ -37,6 +37,7 @@ from batcher.worker import Terms, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
     from batcher.fleet import Quota
     from batcher.remote import Command
@@ -68,6 +69,20 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     count: Count
     gate: Gate
     clock: Callable[[], float]
+
+    def snapshot(self) -> Standing:
+        """Tell the pace and the money."""
+        return self.gate.governor.snapshot(self.clock())
+
+    @property
+    def max_spend(self) -> Decimal | None:
+        """Give the USD that the run directory may cost."""
+        return self.gate.governor.limits.max_spend
+
+    def remark(self) -> str:
+        """Say which routes were left out, if any."""
+        dropped = reasons(self.gate.governor.dropped)
+        return f"left out: {dropped}" if dropped else ""
 
 
 async def execute(
@@ -203,7 +218,7 @@ class _Run:
         finally:
             if timer is not None:
                 timer.cancel()
-            summary = self._finish(control)
+            summary = await seen_to_its_end(self._finish(control))
         return summary
 
     def _first_line(self) -> event.Run:
@@ -293,11 +308,11 @@ class _Run:
         loop = asyncio.get_running_loop()
         return loop.call_later(seconds, self.stop, failure)
 
-    def _finish(self, control: Control) -> Summary:
+    async def _finish(self, control: Control) -> Summary:
         """Write the last line and bring everything to the disk."""
         stopped = self._stopped(control)
         try:
-            self._durability.sync()
+            await asyncio.to_thread(self._durability.sync)
         except StoreError as error:
             stopped = stopped or {"class": ErrorClass.STORE, "message": str(error)}
         self._store.close()
@@ -326,10 +341,12 @@ class _Run:
 
     def _stopped(self, control: Control) -> dict[str, str] | None:
         failure = self._gate.stopped
+        if failure == BY_HAND:
+            return {"class": INTERRUPTED, "message": failure.message}
         if failure is not None:
             return {"class": failure.error_class.value, "message": failure.message}
         if control.exit_code is not None:
-            return {"class": "interrupted", "message": "stopped by a signal"}
+            return {"class": INTERRUPTED, "message": "stopped by a signal"}
         return None
 
 

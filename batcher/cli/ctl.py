@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
+    from batcher.fleet import Crew
     from batcher.remote import Command
     from batcher.stores import Directory
 
@@ -47,28 +48,34 @@ def _told(directory: Directory, command: Command) -> Mapping[str, object]:
         UsageError: Nobody is at work, or the run refuses the command.
         StoreError: The run directory cannot be read or written.
     """
-    from batcher.cli.folder import live_shards  # noqa: PLC0415 - see above
+    from batcher.cli.folder import crew_of  # noqa: PLC0415 - see above
     from batcher.errors import UsageError  # noqa: PLC0415
     from batcher.remote import send  # noqa: PLC0415
     from batcher.stores import LocalDirectory  # noqa: PLC0415
 
-    shards = live_shards(directory)
-    if shards:
-        return _ordered(directory, command, shards)
+    crew = crew_of(directory)
+    if crew is not None:
+        ask = _described if command.name == "status" else _ordered
+        workers = {"workers": len(crew.shards), "shards": ", ".join(crew.shards)}
+        return {**ask(directory, command, crew), **workers}
     if isinstance(directory, LocalDirectory):
         return send(directory.folder, command)
     raise UsageError(f"no run is going on in {str(directory)!r}")
 
 
-def _ordered(
-    directory: Directory, command: Command, shards: Sequence[str]
-) -> Mapping[str, object]:
+def _ordered(directory: Directory, command: Command, _: Crew) -> Mapping[str, object]:
     """Give an order to all workers, who read it at their next sign of life."""
     from batcher import fleet  # noqa: PLC0415 - most runs are of one worker
     from batcher.ledger.event import now  # noqa: PLC0415
 
-    told: dict[str, object] = {"workers": len(shards), "shards": ", ".join(shards)}
-    if command.name != "status":
-        order = fleet.Order(name=command.name, value=command.value, at=now())
-        told |= {"order": fleet.send(directory, order), "command": command.name}
-    return told
+    order = fleet.Order(name=command.name, value=command.value, at=now())
+    return {"order": fleet.send(directory, order), "command": command.name}
+
+
+def _described(directory: Directory, _: Command, crew: Crew) -> Mapping[str, object]:
+    """Say where a fleet stands, as far as its ledger and its orders tell."""
+    from batcher.control import described  # noqa: PLC0415 - see above
+    from batcher.lookout import overlook  # noqa: PLC0415
+
+    lookout = overlook(directory, crew)
+    return described(lookout.count, lookout.snapshot(), "")

@@ -1,35 +1,27 @@
-"""Runs a manifest on the workers of an engine, and shows how they get on."""
+"""Runs a manifest on the workers of an engine, and shows it as a run of one."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
-import time
-from typing import TYPE_CHECKING, Never, TextIO
+from typing import TYPE_CHECKING
 
-from batcher.cli.log import configure
-from batcher.cli.words import counts, duration, usd
-from batcher.control import Control
-from batcher.count import count_ledger
+from batcher.cli.progress import make_display
+from batcher.cli.words import duration
+from batcher.control import INTERRUPTED, Control
 from batcher.driver import drive
 from batcher.engines.dispatcher import Fate
 from batcher.errors import UsageError
-from batcher.ledger import State
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
     from signal import Signals
 
-    from tqdm import tqdm
-
+    from batcher.cli.progress import Display
     from batcher.engines.dispatcher import Outcome
     from batcher.job import Job
-    from batcher.ledger import Standings
     from batcher.models import Summary
-
-log = logging.getLogger(__name__)
 
 
 def run_fleet(
@@ -45,153 +37,64 @@ def run_fleet(
     for name in ("canary", "watch"):
         if getattr(parsed, name) is not None:
             raise UsageError(f"--{name} goes with --engine local")
-    configure(sys.stderr, quiet=parsed.quiet, as_json=parsed.log_format == "json")
-    is_panel = sys.stderr.isatty() and not parsed.quiet and parsed.log_format is None
-    display = FleetDisplay(job, sys.stderr if is_panel else None)
+    display = make_display(sys.stderr, quiet=parsed.quiet, log_format=parsed.log_format)
 
     async def run() -> Summary:
         control = Control()
         loop = asyncio.get_running_loop()
         for number, code in signals.items():
             loop.add_signal_handler(number, control.interrupt, code)
+        shards = Shards(display)
         try:
-            return await drive(job, observer=display, control=control)
+            return await drive(job, observer=display, listener=shards, control=control)
         finally:
             display.close()
 
     return asyncio.run(run())
 
 
-class FleetDisplay:
-    """A bar and a line on a terminal, log lines elsewhere; a `driver.Observer`.
+class Shards:
+    """Says how workers and shards get on; an `engines.dispatcher.Listener`.
 
     Args:
-        job: What is done, all shards together.
-        stream: The terminal, if there is one.
-        clock: Monotonic seconds.
+        display: Where.
     """
 
-    def __init__(
-        self,
-        job: Job,
-        stream: TextIO | None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._job = job
-        self._stream = stream
-        self._clock = clock
-        self._workers = self._busy = self._done = 0
-        self._first: tuple[float, int] | None = None
-        self._rows: list[tqdm[Never]] = []
-        if stream is not None:
-            self._rows = _rows(stream, job.plan.total)
+    def __init__(self, display: Display) -> None:
+        self._display = display
 
     def workers(self, number: int) -> None:
         """Say how many workers there are."""
-        self._workers = number
-        self._say(f"{number} {'worker' if number == 1 else 'workers'}")
+        words = f"{number} {'worker' if number == 1 else 'workers'}"
+        self._display.tell(words, event="workers", workers=number)
 
-    def began(self, part: int, tries: int) -> None:
-        """Say that a shard was submitted."""
-        self._busy += 1
+    def shard_began(self, part: int, tries: int) -> None:
+        """Say that a shard was submitted again."""
         if tries > 1:
-            self._say(f"shard {part} is submitted again, try {tries}")
+            words = f"shard {part} is submitted again, try {tries}"
+            self._display.tell(words, event="shard", shard=part, tries=tries)
 
-    def ended(self, outcome: Outcome, delay: float | None) -> None:
+    def shard_ended(self, outcome: Outcome, delay: float | None) -> None:
         """Say how a shard ended."""
-        self._busy -= 1
-        self._done += outcome.fate is Fate.DONE
-        if outcome.fate is Fate.DONE:
-            self._say(f"shard {outcome.part} has ended")
-            return
-        words = f"shard {outcome.part}: {_how(outcome)}"
+        part, why = outcome.part, _why(outcome)
+        is_wrong = outcome.fate is not Fate.DONE and not why.startswith(INTERRUPTED)
+        words = f"shard {part} has ended"
+        if is_wrong:
+            words = f"{'✗' if delay is None else '↻'} shard {part}: {why}"
         if delay is not None:
             words += f", again in {duration(delay)}"
-        self._say(words, level=logging.WARNING)
-
-    def read(self, standings: Standings) -> None:
-        """Show where the requests stand."""
-        words = " · ".join(self._parts(standings))
-        if not self._rows:
-            log.info(words)
-            return
-        bar, text = self._rows
-        bar.n = _ended(standings)
-        text.set_description_str(words, refresh=False)
-        for row in self._rows:
-            row.refresh()
-
-    def draining(self) -> None:
-        """Say that nothing new leaves."""
-        words = "stopping: what is in flight will finish, as it is billed anyway"
-        self._say(f"{words}; interrupt again to cancel it", level=logging.WARNING)
-
-    def close(self) -> None:
-        """Leave only the bar."""
-        for row in reversed(self._rows):
-            row.close()
-
-    def _parts(self, standings: Standings) -> Iterator[str]:
-        count = count_ledger(standings)
-        states = count.states
-        yield f"kept {states[State.SUCCEEDED]:,}"
-        if states[State.FAILED] or states[State.REJECTED]:
-            ended = f"failed {states[State.FAILED]:,}"
-            rejected = f"rejected {states[State.REJECTED]:,}"
-            yield f"{ended}, {rejected} ({counts(+count.errors)})"
-        if states[State.UNKNOWN]:
-            yield f"unknown or in flight {states[State.UNKNOWN]:,}"
-        yield f"{self._busy} of {self._workers} workers, {self._done} shards done"
-        yield from self._pace(states[State.SUCCEEDED])
-        budget = self._job.settings.max_spend
-        if self._job.plan.estimated_usd is not None:
-            spent = f"spent {usd(standings.spent)}"
-            yield spent if budget is None else f"{spent} of {usd(budget)}"
-
-    def _pace(self, kept: int) -> Iterator[str]:
-        now = self._clock()
-        if self._first is None:
-            self._first = (now, kept)
-            return
-        before, then = self._first
-        if now > before:
-            yield f"{(kept - then) / (now - before) * 60:,.1f} images/min"
-
-    def _say(self, words: str, *, level: int = logging.INFO) -> None:
-        if self._rows and self._stream is not None:
-            if level > logging.INFO:
-                self._rows[0].write(words, file=self._stream)
-        else:
-            log.log(level, words)
+        self._display.tell(words, is_wrong=is_wrong, event="shard", shard=part)
 
 
-def _rows(stream: TextIO, total: int) -> list[tqdm[Never]]:
-    from tqdm import tqdm  # noqa: PLC0415 - only a terminal needs it
-
-    shape = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}]"
-    return [
-        tqdm(
-            total=total,
-            file=stream,
-            dynamic_ncols=True,
-            bar_format=bar_format,
-            position=position,
-            leave=position == 0,
-        )
-        for position, bar_format in enumerate((shape, "{desc}"))
-    ]
-
-
-def _how(outcome: Outcome) -> str:
+def _why(outcome: Outcome) -> str:
+    """Say why a shard has ended, as far as it said so."""
     ended = outcome.ended
     if ended is None:
         return "never begun"
+    stopped = (ended.summary or {}).get("stopped")
+    if isinstance(stopped, dict):
+        return f"{stopped.get('class')}: {stopped.get('message')}"
     last = f": {ended.stderr[-1]}" if ended.stderr else ""
     if ended.exit_code is None:
         return f"lost{last}"
     return f"ended with exit code {ended.exit_code}{last}"
-
-
-def _ended(standings: Standings) -> int:
-    states = count_ledger(standings).states
-    return states[State.SUCCEEDED] + states[State.FAILED] + states[State.REJECTED]

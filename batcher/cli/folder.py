@@ -13,6 +13,7 @@ from batcher.stores import LocalDirectory, open_directory
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from batcher.fleet import Crew
     from batcher.ledger import Reading
     from batcher.stores import Directory
 
@@ -57,24 +58,25 @@ def read_run(directory: Directory) -> Reading:
     return reading
 
 
-def live_shards(directory: Directory) -> tuple[str, ...]:
-    """Name the shards that workers may be at work on, such as `0003-of-0016`.
+def crew_of(directory: Directory) -> Crew | None:
+    """Tell who works in a run directory as a fleet; None for nobody.
 
     Raises:
         StoreError: The run directory cannot be read or written.
     """
     if next(iter(directory.entries("fleet/")), None) is None:
-        return ()
-    from batcher.fleet import at_work  # noqa: PLC0415 - most runs are of one worker
+        return None
+    from batcher.fleet import muster  # noqa: PLC0415 - most runs are of one worker
 
-    return at_work(directory)
+    return muster(directory)
 
 
 def check_idle(directory: Directory) -> None:
-    """Make sure that no worker of a fleet is at work; raises `UsageError`."""
-    shards = live_shards(directory)
-    if shards:
+    """Make sure that no fleet is at work; raises `UsageError`."""
+    crew = crew_of(directory)
+    if crew is not None:
+        who = f"shard {', '.join(crew.shards)}" if crew.shards else "a fleet's driver"
         raise UsageError(
-            f"others are writing to {str(directory)!r}: shard {', '.join(shards)};"
-            " wait for them or stop them"
+            f"others are writing to {str(directory)!r}: {who}; wait for them or stop"
+            " them"
         )

@@ -11,20 +11,25 @@ import logging
 from typing import TYPE_CHECKING, Never, Protocol, TextIO
 
 from batcher.cli.log import configure
-from batcher.cli.words import counts, duration, usd
-from batcher.governor import reasons
-from batcher.ledger import State
+from batcher.cli.view import (
+    done,
+    draining_line,
+    ended_line,
+    line,
+    pace_parts,
+    retry_line,
+    state_parts,
+)
 from batcher.models import Status
-from batcher.runner import Observer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tqdm import tqdm
 
+    from batcher.cli.view import Named, View
     from batcher.ledger.event import Result
-    from batcher.models import Failure, Request
-    from batcher.runner import View
+    from batcher.models import Failure
 
 PANEL_SECONDS = 0.5
 LINE_SECONDS = 60.0
@@ -32,11 +37,29 @@ LINE_SECONDS = 60.0
 log = logging.getLogger(__name__)
 
 
-class Display(Observer, Protocol):
-    """An observer that has something on the screen."""
+class Display(Protocol):
+    """An observer, of a run or of a fleet, that has something on the screen."""
+
+    def started(self, view: View) -> None:
+        """The run has begun."""
+
+    def attempted(self, request: Named, attempt: int) -> None:
+        """An attempt was announced and is about to leave."""
+
+    def retrying(self, request: Named, failure: Failure, delay: float) -> None:
+        """An attempt failed, and another will follow."""
+
+    def ended(self, request: Named, result: Result | None) -> None:
+        """A request has ended; None when it was left unknown."""
+
+    def draining(self, in_flight: int) -> None:
+        """Nothing new leaves any more; so many are still out."""
 
     def warn(self, words: str) -> None:
         """Say what the user should know, without tearing what is there."""
+
+    def tell(self, words: str, *, is_wrong: bool = False, **fields: object) -> None:
+        """Say something of workers; a panel, which counts them, says what is wrong."""
 
     def close(self) -> None:
         """Take it off."""
@@ -59,14 +82,14 @@ class Lines:
         _log(f"{words} to {endpoint.name}" if endpoint else words, "started")
         self._ticker = Ticker(LINE_SECONDS, lambda: _log(line(view), "progress"))
 
-    def attempted(self, request: Request, attempt: int) -> None:
+    def attempted(self, request: Named, attempt: int) -> None:
         """Say nothing: the ledger has it."""
 
-    def retrying(self, request: Request, failure: Failure, delay: float) -> None:
+    def retrying(self, request: Named, failure: Failure, delay: float) -> None:
         """Say what failed and when it is tried again."""
         _log(retry_line(request, failure, delay), "retry", request=request)
 
-    def ended(self, request: Request, result: Result | None) -> None:
+    def ended(self, request: Named, result: Result | None) -> None:
         """Say how a request ended."""
         _log(ended_line(request, result), "ended", request=request, result=result)
 
@@ -77,6 +100,11 @@ class Lines:
     def warn(self, words: str) -> None:
         """Log a warning."""
         log.warning("warning: %s", words, extra={"fields": {"event": "warning"}})
+
+    def tell(self, words: str, *, is_wrong: bool = False, **fields: object) -> None:
+        """Log it."""
+        level = logging.WARNING if is_wrong else logging.INFO
+        log.log(level, words, extra={"fields": fields})
 
     def close(self) -> None:
         """Stop the line a minute."""
@@ -97,7 +125,7 @@ class Panel:
 
         self._view = view
         total = view.job.plan.total
-        shape = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}]"
+        shape = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
         formats = (shape, "{desc}", "{desc}")
         self._rows = [
             tqdm(
@@ -114,14 +142,14 @@ class Panel:
         self._ticker = Ticker(PANEL_SECONDS, self._draw)
         self._draw()
 
-    def attempted(self, request: Request, attempt: int) -> None:
+    def attempted(self, request: Named, attempt: int) -> None:
         """Say nothing: the panel counts."""
 
-    def retrying(self, request: Request, failure: Failure, delay: float) -> None:
+    def retrying(self, request: Named, failure: Failure, delay: float) -> None:
         """Say above the panel what failed."""
         self._write(retry_line(request, failure, delay))
 
-    def ended(self, request: Request, result: Result | None) -> None:
+    def ended(self, request: Named, result: Result | None) -> None:
         """Say above the panel what was not kept, or not as asked."""
         if result is None or result.status is not Status.SUCCEEDED or result.warnings:
             self._write(ended_line(request, result))
@@ -133,6 +161,17 @@ class Panel:
     def warn(self, words: str) -> None:
         """Say it above the panel."""
         self._write(f"warning: {words}")
+
+    def tell(
+        self,
+        words: str,
+        *,
+        is_wrong: bool = False,
+        **fields: object,  # noqa: ARG002 - for programs, which read the log
+    ) -> None:
+        """Say above the panel what is wrong."""
+        if is_wrong:
+            self._write(words)
 
     def close(self) -> None:
         """Draw it a last time and leave only the bar."""
@@ -146,6 +185,7 @@ class Panel:
     def _draw(self) -> None:
         bar, first, second = self._rows
         bar.n = done(self._view)
+        bar.set_postfix_str(self._view.remark(), refresh=False)
         first.set_description_str(" · ".join(state_parts(self._view)), refresh=False)
         second.set_description_str(" · ".join(pace_parts(self._view)), refresh=False)
         for row in self._rows:
@@ -174,88 +214,11 @@ class Ticker:
         self._call()
 
 
-def done(view: View) -> int:
-    """Count the requests that have ended, kept or not."""
-    states = view.count.states
-    return states[State.SUCCEEDED] + states[State.FAILED] + states[State.REJECTED]
-
-
-def state_parts(view: View) -> Iterator[str]:
-    """Say how many requests are where, errors by class."""
-    states = view.count.states
-    yield f"kept {states[State.SUCCEEDED]:,}"
-    if states[State.FAILED] or states[State.REJECTED]:
-        ended = f"failed {states[State.FAILED]:,}, rejected {states[State.REJECTED]:,}"
-        yield f"{ended} ({counts(+view.count.errors)})"
-    if states[State.UNKNOWN]:
-        yield f"unknown {states[State.UNKNOWN]:,}"
-    yield f"{len(view.gate.governor.in_flight):,} in flight"
-
-
-def pace_parts(view: View) -> Iterator[str]:
-    """Say why nothing leaves, how fast it goes, how long, and how much money."""
-    standing = view.gate.governor.snapshot(view.clock())
-    if standing.paused is not None:
-        words = f"paused: {standing.paused}"
-        if standing.seconds_left is not None:
-            words += f", next try in {duration(standing.seconds_left)}"
-        yield words
-    pace = f"{standing.rate:,.1f}"
-    if standing.limit is not None:
-        learned = "~" if standing.is_learned else ""
-        pace += f" of {learned}{standing.limit:,.1f}"
-    yield f"{pace} images/min"
-    if view.gate.governor.dropped:
-        yield f"left out: {reasons(view.gate.governor.dropped)}"
-    left = view.job.plan.total - done(view)
-    if standing.rate and left:
-        yield f"{duration(left / standing.rate * 60)} left"
-    budget = view.gate.governor.limits.max_spend
-    if view.job.plan.estimated_usd is not None:
-        spent = f"spent {usd(standing.spent)}"
-        yield spent if budget is None else f"{spent} of {usd(budget)}"
-    if standing.unknown:
-        yield f"maybe billed {usd(standing.unknown)}"
-
-
-def line(view: View) -> str:
-    """Say all of it in one line."""
-    ended = f"{done(view):,}/{view.job.plan.total:,}"
-    return " · ".join([ended, *state_parts(view), *pace_parts(view)])
-
-
-def ended_line(request: Request, result: Result | None) -> str:
-    """Describe how a request ended, in one line."""
-    if result is None:
-        return f"? {request.name}: unknown, maybe billed"
-    if result.status is Status.SUCCEEDED:
-        paths = ", ".join(image.path for image in result.images)
-        extra = f" ({', '.join(result.warnings)})" if result.warnings else ""
-        return f"✓ {request.name}: {paths}{extra}"
-    error = result.error
-    words = f": {error.error_class}: {error.message}" if error else ""
-    return f"✗ {request.name}: {result.status.value}{words}"
-
-
-def retry_line(request: Request, failure: Failure, delay: float) -> str:
-    """Describe a failed attempt that will be followed by another."""
-    words = f"{failure.error_class.value}: {failure.message}"
-    return f"↻ {request.name}: {words}, again in {duration(delay)}"
-
-
-def draining_line(in_flight: int) -> str:
-    """Describe the first interruption."""
-    return (
-        f"stopping: {in_flight} in flight will finish, as they are billed anyway;"
-        " interrupt again to cancel them"
-    )
-
-
 def _log(
     words: str,
     event: str,
     *,
-    request: Request | None = None,
+    request: Named | None = None,
     result: Result | None = None,
 ) -> None:
     fields: dict[str, object] = {"event": event}

@@ -15,6 +15,7 @@ from batcher.cli.rehearsal import add_rehearsal, is_rehearsal, read_rehearsal
 from batcher.cli.watch import read_port, watching
 from batcher.cli.words import usd
 from batcher.errors import UsageError
+from batcher.plural import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -103,18 +104,19 @@ def _warn(job: Job) -> None:
         print(f"warning: {remark}", file=sys.stderr)
     for place in job.reading.damaged:
         print(f"warning: {place} is damaged", file=sys.stderr)
+    unknown = counted(job.plan.unknown, "request")
     if job.plan.unknown and job.is_shared:
         print(
-            f"note: {job.plan.unknown:,} requests of this shard were sent and have no"
-            " outcome yet; once the shard is held here, they are looked after",
+            f"note: {unknown} of this shard without an outcome yet;"
+            " looked after once the shard is held here",
             file=sys.stderr,
         )
     elif job.plan.unknown:
         again = "left alone" if job.settings.on_unknown == "skip" else "sent again"
         billed = usd(job.reading.standings.maybe_billed())
         print(
-            f"warning: the outcome of {job.plan.unknown:,} requests is not known, they"
-            f" may have cost {billed}; what is not found whole is {again}",
+            f"warning: the outcome of {unknown} is not known, {billed} may have"
+            f" been billed; what is not found whole is {again}",
             file=sys.stderr,
         )
 

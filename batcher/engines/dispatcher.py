@@ -91,11 +91,11 @@ class Listener(Protocol):
         """There are so many workers now, not as many as before."""
         ...
 
-    def began(self, part: int, tries: int) -> None:
+    def shard_began(self, part: int, tries: int) -> None:
         """A shard was submitted, for the first time or again."""
         ...
 
-    def ended(self, outcome: Outcome, delay: float | None) -> None:
+    def shard_ended(self, outcome: Outcome, delay: float | None) -> None:
         """A shard has ended; it is submitted again after a delay, if there is one."""
         ...
 
@@ -155,14 +155,19 @@ class Dispatcher:
             looks.cancel()
         return tuple(self._outcomes.values())
 
+    def close(self) -> None:
+        """Submit no more; what runs goes on, unless it is told otherwise."""
+        self._closed.set()
+        self._notice()
+
     def drain(self) -> None:
         """Submit no more, and have what runs let in what is in flight."""
         self._drained.set()
-        self._close()
+        self.close()
 
     def abort(self) -> None:
         """Submit no more, and have what runs give up what is in flight."""
-        self._close()
+        self.close()
         for shard in self._shards:
             shard.cancel()
 
@@ -173,7 +178,7 @@ class Dispatcher:
                 number = await self._engine.workers()
             except EngineError as error:
                 self.trouble = error
-                self._close()
+                self.close()
                 return
             if number != self._room:
                 self._room = number
@@ -192,11 +197,11 @@ class Dispatcher:
             losses = 1 if lasted >= PROOF else losses + 1
             then = fate(ended)
             if then is Fate.STOP:
-                self._close()
+                self.close()
             delay = self._delay(then, losses)
             outcome = Outcome(part=errand.part, fate=then, tries=tries, ended=ended)
             self._outcomes[errand.part] = outcome
-            self._listener.ended(outcome, delay)
+            self._listener.shard_ended(outcome, delay)
             if delay is None:
                 return
             await self._pause(delay)
@@ -212,7 +217,7 @@ class Dispatcher:
         self._outcomes[errand.part] = replace(
             self._outcomes[errand.part], fate=Fate.AGAIN, tries=tries
         )
-        self._listener.began(errand.part, tries)
+        self._listener.shard_began(errand.part, tries)
         try:
             return await self._engine.run(errand, self._drained)
         finally:
@@ -236,10 +241,6 @@ class Dispatcher:
         finally:
             for wait in waits:
                 wait.cancel()
-
-    def _close(self) -> None:
-        self._closed.set()
-        self._notice()
 
     def _notice(self) -> None:
         """Have every shard that waits look anew, in order."""

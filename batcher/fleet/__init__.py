@@ -5,8 +5,10 @@ excludes; its files' times are the only clock that all share.
 """
 
 from batcher.fleet.allowance import Allowance
+from batcher.fleet.crew import Crew, muster
+from batcher.fleet.helm import Helm, Word
 from batcher.fleet.holder import Holder
-from batcher.fleet.lease import TTL, HeldError, Lease, at_work
+from batcher.fleet.lease import TTL, HeldError, Lease
 from batcher.fleet.member import Listener, Member
 from batcher.fleet.order import ENDED, Order, last_order, send
 from batcher.fleet.purse import Note, Purse, Terms
@@ -18,7 +20,9 @@ __all__ = [
     "ENDED",
     "TTL",
     "Allowance",
+    "Crew",
     "HeldError",
+    "Helm",
     "Holder",
     "Lease",
     "Listener",
@@ -29,8 +33,9 @@ __all__ = [
     "Quota",
     "Round",
     "Terms",
-    "at_work",
+    "Word",
     "last_order",
+    "muster",
     "send",
     "shard_from",
 ]

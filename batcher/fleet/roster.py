@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FOLDER = "fleet/"
 PACE = "fleet/pace"
+DRIVER = "fleet/driver"
 
 _BEACON = re.compile(r"fleet/shard-(\d+-of-\d+)-e(\d+)")
 _SESSION = re.compile(r"fleet/session-(\d+)")
@@ -49,6 +50,7 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True):
         renewed: When that session was last said to go on.
         pace: When somebody last said what the gateway lets in.
         orders: Numbers of all orders, in order.
+        driver: When a driver last said that it hands out shards.
     """
 
     now: datetime
@@ -57,12 +59,13 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True):
     renewed: datetime
     pace: datetime | None
     orders: tuple[int, ...]
+    driver: datetime | None = None
 
     @classmethod
     def read(cls, entries: Iterable[Entry], *, now: datetime) -> Roster:
         """Make sense of a listing; strange names are ignored."""
         beacons: dict[str, Beacon] = {}
-        session, renewed, pace = 0, now, None
+        session, renewed, pace, driver = 0, now, None, None
         orders: list[int] = []
         for entry in entries:
             if match := _BEACON.fullmatch(entry.name):
@@ -76,6 +79,8 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True):
                 orders.append(int(match[1]))
             elif entry.name == PACE:
                 pace = entry.modified
+            elif entry.name == DRIVER:
+                driver = entry.modified
         return cls(
             now=now,
             beacons=beacons,
@@ -83,6 +88,7 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True):
             renewed=renewed,
             pace=pace,
             orders=tuple(sorted(orders)),
+            driver=driver,
         )
 
     def age(self, modified: datetime) -> float:

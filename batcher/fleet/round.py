@@ -16,7 +16,13 @@ import msgspec
 from batcher.fleet.order import ENDED, Order, read_orders, send, standing
 from batcher.fleet.purse import MICRO, NOTHING, Purse, Terms
 from batcher.fleet.roster import PACE
-from batcher.fleet.share import Quota, Refusal, after_refusal, divided
+from batcher.fleet.share import (
+    Quota,
+    Refusal,
+    after_refusal,
+    divided,
+    read_refusal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,7 +194,7 @@ class Round:
         """Hear what others were refused, and tell them what was refused here."""
         if roster.pace != self._told:
             data = self._lease.directory.read(PACE)
-            self._refusal, self._told = _refusal(data), roster.pace
+            self._refusal, self._told = read_refusal(data), roster.pace
         cap = self._cap_of(roster)
         let_in, self.let_in = self.let_in, None
         if let_in is None:
@@ -203,10 +209,3 @@ class Round:
 
 
 _FIELDS = {"ipm": "ipm", "rpm": "rpm", "max-spend": "max_spend"}
-
-
-def _refusal(data: bytes | None) -> Refusal | None:
-    try:
-        return msgspec.json.decode(data or b"", type=Refusal)
-    except msgspec.DecodeError:
-        return None

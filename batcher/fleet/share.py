@@ -12,7 +12,7 @@ from math import inf
 
 import msgspec
 
-__all__ = ["Quota", "Refusal", "after_refusal", "divided"]
+__all__ = ["Quota", "Refusal", "after_refusal", "divided", "read_refusal"]
 
 EPISODE = 15.0
 """Seconds in which refusals seen by several workers are one."""
@@ -54,6 +54,14 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     def cap(self, age: float) -> float:
         """Give the images a minute to keep to, so many seconds later."""
         return self.ipm * 2.0 ** (max(age, 0.0) // DOUBLING) if age < FORGOTTEN else inf
+
+
+def read_refusal(data: bytes | None) -> Refusal | None:
+    """Read what somebody learned; None for what cannot be read."""
+    try:
+        return msgspec.json.decode(data or b"", type=Refusal)
+    except msgspec.DecodeError:
+        return None
 
 
 def divided(quota: Quota, *, live: int, cap: float = inf) -> Quota:

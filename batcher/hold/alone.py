@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batcher.count import count_ledger
 from batcher.errors import UsageError
-from batcher.fleet import at_work
+from batcher.fleet import muster
 from batcher.governor import Budget
 from batcher.hold.contract import close, prepared
 from batcher.ledger import LedgerWriter, lock_folder
@@ -55,9 +55,10 @@ async def take_alone(job: Job, resources: AsyncExitStack) -> Alone:
     folder = prepared(job)
     lock = lock_folder(folder)
     resources.callback(lock.release)
-    working = at_work(job.directory, ttl=job.settings.lease)
-    if working:
-        words = f"shard {working[0]} of it is being worked on"
+    crew = muster(job.directory, ttl=job.settings.lease)
+    if crew is not None:
+        who = f"shard {crew.shards[0]}" if crew.shards else "shard after shard"
+        words = f"{who} of it is being worked on"
         raise UsageError(f"{job.out!r}: {words}; wait for it or stop it")
     standings, size = job.reading.standings, job.reading.size
     ledger = LedgerWriter(folder, standings, expected_size=size)

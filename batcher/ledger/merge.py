@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from io import BytesIO
 from itertools import chain, islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ from batcher.ledger.segment import FOLDER, Segment, segments_in, without_spent
 from batcher.stores import open_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from concurrent.futures import Future
     from pathlib import Path
     from typing import BinaryIO
@@ -55,12 +56,30 @@ class File(NamedTuple):
         name: Its name within the run directory.
         lines: Its lines, to be walked once.
         start: Number of the first of them in the file.
+        last: Number of the last segment that it holds.
     """
 
     writer: str
     name: str
     lines: Iterable[bytes]
     start: int = 1
+    last: int = 0
+
+
+class Place(NamedTuple):
+    """How far a writer's segments were read.
+
+    Attributes:
+        number: Of the segment to be read next.
+        before: Lines that were read of those it will be rolled up with.
+    """
+
+    number: int = 1
+    before: int = 0
+
+
+START = Place()
+_NOWHERE: Mapping[str, Place] = MappingProxyType({})
 
 
 def files(place: Path | str | Directory) -> Iterator[File]:
@@ -74,14 +93,32 @@ def files(place: Path | str | Directory) -> Iterator[File]:
     segments = listed(directory)
     stream = directory.open(FILE_NAME)
     if stream is not None:
-        lines = _lines(directory, FILE_NAME, stream)
+        lines = lines_of(directory, FILE_NAME, stream)
         if segments:
             first = next(lines, b"")
-            segments = _without(segments, _merged(first))
+            segments = _without(segments, merged_in(first))
             lines = chain(filter(None, (first,)), lines)
         yield File("", FILE_NAME, lines)
     if segments:
         yield from _in_order(directory, without_spent(segments))
+
+
+def files_after(
+    directory: Directory, places: Mapping[str, Place], merged: Collection[str]
+) -> Iterator[File]:
+    """Walk what writers have put since a reading, in order.
+
+    Args:
+        directory: The run directory.
+        places: How far each writer was read; of any other, all is new.
+        merged: Writers whose segments count no more, see `merged_in`.
+
+    Raises:
+        StoreError: A file cannot be read, or is missing between others.
+    """
+    segments = _without(listed(directory), merged)
+    new = (s for s in segments if s.last >= places.get(s.writer, START).number)
+    yield from _in_order(directory, without_spent(new), places)
 
 
 def listed(directory: Directory) -> list[Segment]:
@@ -100,11 +137,11 @@ def merged_writers(directory: Directory) -> tuple[str, ...]:
     stream = directory.open(FILE_NAME)
     if stream is None:
         return ()
-    return _merged(next(_lines(directory, FILE_NAME, stream), b""))
+    return merged_in(next(lines_of(directory, FILE_NAME, stream), b""))
 
 
-def _merged(first: bytes) -> tuple[str, ...]:
-    """Read of the first line of `ledger.jsonl` who was merged into it."""
+def merged_in(first: bytes) -> tuple[str, ...]:
+    """Read of the first line of `ledger.jsonl` whose segments were merged into it."""
     try:
         head = _head(first)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -117,26 +154,33 @@ def _without(segments: Iterable[Segment], writers: Iterable[str]) -> list[Segmen
     return [each for each in segments if each.writer not in merged]
 
 
-def _in_order(directory: Directory, segments: Iterable[Segment]) -> Iterator[File]:
+def _in_order(
+    directory: Directory,
+    segments: Iterable[Segment],
+    places: Mapping[str, Place] = _NOWHERE,
+) -> Iterator[File]:
     """Walk segments, taking the roll-up for those that went while this was read."""
-    writer, number, before = "", 1, 0
+    writer, (number, before) = "", START
     for segment, stream in _fetched(directory, segments):
         if segment.writer != writer:
-            writer, number, before = segment.writer, 1, 0
+            writer = segment.writer
+            number, before = places.get(writer, START)
         while number < segment.first or (stream is None and number <= segment.last):
             due = Segment(writer=writer, first=number, last=number)
             yield _rolled_up(directory, due, before)
             number, before = due.group.last + 1, 0
         if stream is None or segment.last < number:
             continue
+        seen = before if segment.first < number else 0
         if segment.first == segment.group.first:
             before = 0
         lines: Iterable[bytes] = stream
         if isinstance(stream, BytesIO):
             before += _count(stream.getvalue())
         else:
-            lines = _lines(directory, segment.name, stream)
-        yield File(writer, segment.name, lines)
+            lines = lines_of(directory, segment.name, stream)
+        rest = islice(lines, seen, None) if seen else lines
+        yield File(writer, segment.name, rest, seen + 1, segment.last)
         number = segment.last + 1
 
 
@@ -154,8 +198,8 @@ def _rolled_up(directory: Directory, due: Segment, before: int) -> File:
         place = f"{directory}/{due.name}"
         words = "is missing from the ledger; restore it, or put an empty file there"
         raise StoreError(f"{place!r} {words}")
-    lines = islice(_lines(directory, name, stream), before, None)
-    return File(due.writer, name, lines, before + 1)
+    lines = islice(lines_of(directory, name, stream), before, None)
+    return File(due.writer, name, lines, before + 1, due.group.last)
 
 
 def _fetched(
@@ -195,7 +239,8 @@ def _opened(
     return None if content is None else BytesIO(content)
 
 
-def _lines(directory: Directory, name: str, stream: BinaryIO) -> Iterator[bytes]:
+def lines_of(directory: Directory, name: str, stream: BinaryIO) -> Iterator[bytes]:
+    """Walk a file's lines; raises `StoreError`, and closes it."""
     try:
         with stream:
             yield from stream

@@ -16,10 +16,10 @@ import msgspec
 from batcher.count import Count
 from batcher.ledger import FILE_NAME, Standings
 from batcher.ledger.event import Result, now
+from batcher.ledger.tail import Tail
 from batcher.reports.entry import ended, unfinished
 from batcher.reports.overview import Overview, make_header
 from batcher.status import summarize
-from batcher.watch.tail import Tail
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 
 import psutil
 import pytest
@@ -54,12 +55,7 @@ def test_a_killed_workers_shard_goes_on_elsewhere(
     program.write("m.yaml", MANIFEST)
     run = program.start("run", "m.yaml", *flags(gateway, "processes"), **KEY)
     wait_until(lambda: len(gateway.posts()) > 2)
-    shard = next(
-        child
-        for child in psutil.Process(run.pid).children(recursive=True)
-        if any("--shard" in word for word in child.cmdline())
-    )
-    os.kill(shard.pid, signal.SIGKILL)
+    os.kill(shard_of(run.pid), signal.SIGKILL)
     assert run.wait(SECONDS) == 0, program.printed("stderr")
     out = program.folder / "out"
     kept = [line["id"] for line in events(out, "result")]
@@ -144,7 +140,71 @@ def test_an_order_reaches_the_shards_that_come_later(
     assert len(gateway.posts()) < 20
     summary = json.loads(program.printed())
     assert summary["succeeded"] == len(gateway.posts())
+    assert summary["stopped"]["class"] == "interrupted"
     assert "by hand" in summary["stopped"]["message"]
+
+
+def test_an_order_is_taken_while_no_shard_lives(
+    program: Program, start_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = start_gateway("--latency", "0.4")
+    program.write("m.yaml", MANIFEST)
+    place = ("--base-url", gateway.base_url, "--out", "out", "--engine", "processes")
+    cut = ("--workers", "1", "--shards", "1", "--concurrency", "1")
+    run = program.start("run", "m.yaml", *place, *cut, "--json", **KEY)
+    wait_until(lambda: len(gateway.posts()) > 2)
+    os.kill(shard_of(run.pid), signal.SIGKILL)
+
+    def is_idle() -> bool:
+        found = json.loads(program("ctl", "out", "status", "--json").stdout)
+        return (found["workers"], found["in_flight"]) == (0, 0)
+
+    wait_until(is_idle)
+    assert program("ctl", "out", "stop").returncode == 0
+    assert run.wait(SECONDS) == 3, program.printed("stderr")
+    stopped = json.loads(program.printed())["stopped"]
+    assert (stopped["class"], "by hand" in stopped["message"]) == ("interrupted", True)
+    assert not (program.folder / "out" / "fleet" / "driver").exists()
+    assert program("ctl", "out", "pause").returncode == 2
+
+
+def test_a_fleet_says_what_a_run_of_one_says(
+    program: Program, start_gateway: Callable[..., Gateway]
+) -> None:
+    """Its log lines and its `ctl status` have the same fields."""
+    gateway = start_gateway("--latency", "0.6", "--faults", "server=0.2,moderation=0.1")
+    program.write("m.yaml", MANIFEST)
+    alone = ("--base-url", gateway.base_url, "--out", "alone", "--concurrency", "3")
+    lines, fields = {}, {}
+    for out, flags_ in (("alone", alone), ("out", flags(gateway, "processes"))):
+        run = program.start("run", "m.yaml", *flags_, "--log-format", "json", **KEY)
+        sent = len(gateway.posts()) + 2
+        wait_until(partial(has_sent, gateway, sent))
+        status = program("ctl", out, "status", "--json")
+        fields[out] = set(json.loads(status.stdout))
+        assert run.wait(SECONDS) in {0, 1}, program.printed("stderr")
+        logged = [json.loads(line) for line in program.printed("stderr").splitlines()]
+        lines[out] = {line["event"]: set(line) for line in logged}
+        ended = [line["id"] for line in logged if line["event"] == "ended"]
+        assert len(ended) == len(set(ended)) == 24
+    states = {"succeeded", "failed", "rejected", "unknown", "pending"}
+    assert fields["out"] - states == fields["alone"] - states | {"workers", "shards"}
+    for event in ("started", "retry", "ended"):
+        assert lines["out"][event] == lines["alone"][event]
+
+
+def has_sent(gateway: Gateway, number: int) -> bool:
+    return len(gateway.posts()) >= number
+
+
+def shard_of(driver: int) -> int:
+    """Give the process of a shard that a driver has begun."""
+    children = psutil.Process(driver).children(recursive=True)
+    return next(
+        child.pid
+        for child in children
+        if any("--shard" in word for word in child.cmdline())
+    )
 
 
 def test_what_was_selected_by_its_status_is_counted_as_it_ended(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from batcher.ledger.reader import raw_lines
+from batcher.ledger.shared_writer import LINE_LOCK_NAME, PATIENCE
 from batcher.stores import open_directory
 from tests.acceptance.program import (
     Gateway,
@@ -216,6 +219,26 @@ def test_a_frozen_shard_is_taken_over_and_once_thawed_sends_nothing_more(
     assert program("verify", out).returncode in {0, 1}
     again = Worker(out, gateway, "--shard", "1/2").run()
     assert (again.code, len(gateway.posts())) == (0, posts)
+
+
+def test_a_line_lock_that_another_holds_for_ever_stops_a_run_once(
+    program: Program, start_gateway: Start, out: str
+) -> None:
+    gateway = start_gateway("--latency", "1")
+    manifest(program, 24)
+    flags = ("--shard", "1/2", "--concurrency", "4")
+    worker = Worker(out, gateway, *flags).start(BATCHER_LEASE="60")
+    wait_until(lambda: len(gateway.posts()) == 4)
+    with FileLock(Path(out) / LINE_LOCK_NAME):
+        started = time.monotonic()
+        assert worker.waited().code == 3
+        assert time.monotonic() - started < 3 * PATIENCE
+    assert "it is frozen; end it" in str(worker.summary["stopped"])
+    assert (len(gateway.posts()), len(kept(out))) == (4, 0)
+    again = Worker(out, gateway, *flags).run()
+    assert again.code == 0, again.words
+    assert set(count_by(gateway.posts(), "prompt").values()) == {1}
+    assert len(kept(out)) == len(gateway.posts()) > 4
 
 
 def test_what_overlaps_with_a_shard_that_lives_is_refused(

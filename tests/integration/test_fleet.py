@@ -17,6 +17,7 @@ import pytest
 
 from batcher.errors import UsageError
 from batcher.fleet import (
+    Crew,
     Holder,
     Lease,
     Member,
@@ -24,7 +25,8 @@ from batcher.fleet import (
     Quota,
     Round,
     Terms,
-    at_work,
+    Word,
+    muster,
 )
 from batcher.stores.cloud import CloudDirectory
 from batcher.stores.folder import LocalDirectory
@@ -32,6 +34,7 @@ from batcher.stores.folder import LocalDirectory
 TTL = 2.0
 LOST = 3
 PATIENCE = 30.0
+ALONE = Crew(shards=("0001-of-0002",), has_driver=False, word=Word())
 
 
 class Sender:
@@ -148,7 +151,7 @@ def test_of_another_machine_only_silence_tells_that_a_worker_is_dead(
     Lease(directory, (1, 2), ttl=TTL, holder=elsewhere).acquire()
     with pytest.raises(UsageError, match=f"held by process {dead.pid} on "):
         Lease(directory, (1, 2), ttl=TTL).acquire()
-    assert at_work(directory, ttl=TTL) == ("0001-of-0002",)
+    assert muster(directory, ttl=TTL) == ALONE
 
 
 def test_shards_of_another_number_wait_for_the_living_not_for_the_dead(
@@ -158,7 +161,7 @@ def test_shards_of_another_number_wait_for_the_living_not_for_the_dead(
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         dead.wait()
     Lease(directory, (1, 2), holder=Holder(pid=dead.pid)).acquire()
-    assert at_work(directory) == ()
+    assert muster(directory) is None
     Lease(directory, (1, 3)).acquire()
     with pytest.raises(UsageError, match="use the same number"):
         Lease(directory, (1, 4)).acquire()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -284,6 +285,43 @@ async def test_a_cancelled_caller_leaves_a_whole_ledger(tmp_path: Path) -> None:
         check_books(project.out)
         assert len(project.events("end")) == 1
         lock_folder(project.out).release()
+
+
+class Disk:
+    """Keeps a run's last sync waiting, until the loop has had its turns meanwhile."""
+
+    def __init__(self, project: Project) -> None:
+        self._out = project.out
+        self.image = self._out / "a.png"
+        self.answered = asyncio.Event()
+        project.watcher.at_end = self.fail
+
+    def fail(self) -> None:
+        """Have whoever opens the image wait for the other end of a pipe."""
+        self.image.unlink()
+        os.mkfifo(self.image)
+        self.answer()
+
+    def answer(self) -> None:
+        """Let the sync go on as soon as it waits: till then the pipe has no reader."""
+        try:
+            os.close(os.open(self.image, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            asyncio.get_running_loop().call_later(0.01, self.answer)
+        else:
+            self.answered.set()
+
+
+@pytest.mark.timeout(30)
+async def test_the_loop_goes_on_while_the_disk_takes_its_time_at_the_end(
+    project: Project,
+) -> None:
+    project.write(rows(a="a fox"))
+    disk = Disk(project)
+    summary = await project.run()
+    assert disk.answered.is_set()
+    assert summary.stopped is not None
+    assert "cannot sync images" in summary.stopped["message"]
 
 
 @pytest.mark.parametrize(

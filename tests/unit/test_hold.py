@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from batcher.cli.folder import check_idle
 from batcher.errors import UsageError
-from batcher.fleet import Lease, Note, Order, Quota, at_work, send
+from batcher.fleet import Crew, Helm, Lease, Note, Order, Quota, Word, muster, send
 from batcher.hold import hold
 from batcher.hold.shared import Shared
 from batcher.job import Job
@@ -21,6 +22,7 @@ from batcher.remote import Command
 from batcher.stores import LocalDirectory
 
 SHORTEST = 2.0
+ALONE = Crew(shards=("0001-of-0002",), has_driver=False, word=Word())
 
 
 class Stage:
@@ -109,17 +111,29 @@ async def test_a_run_of_the_whole_waits_for_every_shard(scene: Scene) -> None:
         assert held.is_ours()
 
 
+async def test_a_driver_between_two_shards_is_not_disturbed(scene: Scene) -> None:
+    helm = Helm(scene.directory)
+    helm.visit()
+    with pytest.raises(UsageError, match="shard after shard of it"):
+        async with hold(scene.job()):
+            pass
+    with pytest.raises(UsageError, match="a fleet's driver"):
+        check_idle(scene.directory)
+    helm.leave()
+    check_idle(scene.directory)
+
+
 async def test_a_shard_is_held_within_and_given_back_after(scene: Scene) -> None:
     async with hold(scene.job("1/2")) as held:
         assert held.is_ours()
-        assert at_work(scene.directory, ttl=SHORTEST) == ("0001-of-0002",)
+        assert muster(scene.directory, ttl=SHORTEST) == ALONE
         with pytest.raises(UsageError, match="is held by process"):
             async with hold(scene.job("1/2")):
                 pass
         async with hold(scene.job("2/2")) as other:
             assert other.is_ours()
     assert not held.is_ours()
-    assert at_work(scene.directory, ttl=SHORTEST) == ()
+    assert muster(scene.directory, ttl=SHORTEST) is None
     assert (scene.out / FILE_NAME).exists()
 
 

@@ -93,10 +93,10 @@ class Heard:
     def workers(self, number: int) -> None:
         self.words.append(f"{number} workers")
 
-    def began(self, part: int, tries: int) -> None:
+    def shard_began(self, part: int, tries: int) -> None:
         self.words.append(f"{part} began {tries}")
 
-    def ended(self, outcome: Outcome, delay: float | None) -> None:
+    def shard_ended(self, outcome: Outcome, delay: float | None) -> None:
         self.words.append(f"{outcome.part} {outcome.fate} {delay}")
 
 
@@ -266,6 +266,16 @@ async def test_a_drain_tells_what_runs_and_begins_nothing() -> None:
     outcomes = await stage.run
     assert [it.tries for it in outcomes] == [1, 1, 0, 0]
     assert [it.fate for it in outcomes][:2] == [Fate.AGAIN, Fate.DONE]
+
+
+async def test_a_close_begins_nothing_and_leaves_what_runs_alone() -> None:
+    stage = await staged(workers=2, parts=4)
+    stage.dispatcher.close()
+    await settle()
+    assert not stage.engine.drain.is_set()
+    await stage.end(1, KEPT)
+    await stage.end(2, KEPT)
+    assert [it.tries for it in await stage.run] == [1, 1, 0, 0]
 
 
 async def test_a_drain_before_the_beginning_begins_nothing() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batcher.watch.tail import Tail
+from batcher.ledger.tail import Tail
 
 
 @pytest.fixture

@@ -1,0 +1,181 @@
+"""Keeps what a driver knows of its fleet up to date, beside the run.
+
+What blocks is done in threads; what is found there is folded on the event loop, where
+it is shown. Knows nothing of engines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack, suppress
+from copy import deepcopy
+from itertools import chain
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from batcher.errors import StoreError
+from batcher.governor import Limits
+from batcher.ledger import Standings
+from batcher.ledger.follow import Follower
+from batcher.ledger.presence import presence
+from batcher.lookout import Lookout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batcher.count import Count
+    from batcher.fleet import Helm
+    from batcher.job import Job
+    from batcher.lookout import Observer
+
+LOOK = 1.0
+"""Seconds between two looks at the ledger."""
+
+SHARE = 20
+"""A look takes at most one part in so many of the time: a store asks its price."""
+
+BEATS = 6
+"""Signs of life in the seconds after which a driver may be taken for dead."""
+
+LONGEST_BEAT = 5.0
+"""Seconds between two of them, at most; an order is heard as soon."""
+
+LINES = 500
+"""Lines folded at once, some milliseconds."""
+
+
+class Pursuit:
+    """Follows a fleet; an async context manager, and what it has opened.
+
+    Args:
+        job: What the fleet does, all shards together.
+        helm: The driver's sign of life and its ear.
+        observer: Is told what the workers write, from now on.
+
+    Attributes:
+        lookout: What is known.
+        is_stopped: The fleet was told to stop.
+    """
+
+    def __init__(self, job: Job, helm: Helm, observer: Observer) -> None:
+        self.lookout = Lookout(
+            msgspec.convert(job.settings, Limits, from_attributes=True)
+        )
+        self.lookout.begin(job.reading.standings, deepcopy(job.count))
+        self.is_stopped = False
+        self._job = job
+        self._helm = helm
+        self._observer = observer
+        self._follower = Follower(job.directory)
+        self._resources = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Say that the driver is there, and read the ledger up to now.
+
+        Raises:
+            StoreError: The run directory cannot be written.
+        """
+        async with AsyncExitStack() as opened:
+            opened.enter_context(self._follower)
+            opened.push_async_callback(self._leave)
+            await asyncio.to_thread(self._helm.visit)
+            await self._look()
+            self._resources = opened.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._resources.aclose()
+
+    async def follow(self, ended: asyncio.Event) -> None:
+        """Look at the ledger until the run has ended, and once more."""
+        while not ended.is_set():
+            before = time.monotonic()
+            await self._look()
+            took = time.monotonic() - before
+            await _either(ended, max(LOOK, SHARE * took))
+        await self._look()
+
+    async def hear(self, ended: asyncio.Event, stop: Callable[[], None]) -> None:
+        """Show that the driver lives, and hear orders, until the run has ended.
+
+        Args:
+            ended: Set when it has.
+            stop: Is called when the fleet is told to stop; again and again.
+        """
+        while not ended.is_set():
+            with suppress(StoreError):  # the shards themselves say what is wrong
+                word = await asyncio.to_thread(self._helm.visit)
+                self.lookout.hear(word)
+                if any(order.name == "stop" for order in word.orders):
+                    self.is_stopped = True
+                    stop()
+            beat = self._job.settings.lease / BEATS
+            await _either(ended, min(LONGEST_BEAT, beat))
+
+    async def _look(self) -> None:
+        """Take in what the ledger has gained."""
+        try:
+            if await asyncio.to_thread(self._follower.is_rewritten):
+                self._follower.begin_anew()
+                self.lookout.observer = None
+            if self.lookout.observer is None:
+                await self._begin()
+            else:
+                await self._go_on()
+        except StoreError:
+            pass  # the shards themselves say what is wrong; the next look is the same
+
+    async def _begin(self) -> None:
+        """Read the whole ledger; what is in it by now is no news."""
+        standings = await asyncio.to_thread(self._read)
+        count = _moved(self._job, standings)
+        self.lookout.begin(standings, count)
+        self.lookout.observer = self._observer
+
+    async def _go_on(self) -> None:
+        """Fold what is new."""
+        pieces = self._follower.look()
+        while piece := await asyncio.to_thread(next, pieces, None):
+            for start in range(0, len(piece), LINES):
+                for raw in piece[start : start + LINES]:
+                    self.lookout.take(raw)
+                await asyncio.sleep(0)
+
+    def _read(self) -> Standings:
+        """Read up to now; blocks."""
+        standings = Standings(presence(self._job.directory))
+        try:
+            for raw in chain.from_iterable(self._follower.look()):
+                with suppress(msgspec.DecodeError):
+                    standings.take(raw)
+        except StoreError:
+            self._follower.begin_anew()
+            raise
+        standings.trust()
+        return standings
+
+    async def _leave(self) -> None:
+        with suppress(StoreError):  # it is taken for dead a little later
+            await asyncio.to_thread(self._helm.leave)
+
+
+def _moved(job: Job, standings: Standings) -> Count:
+    """Count what was asked for where it stands now, and no more where it was planned.
+
+    Only those that have moved since are looked at: the others need not be walked.
+    """
+    count = deepcopy(job.count)
+    planned = job.reading.standings
+    for id_ in standings:
+        before, after = planned.get(id_), standings.get(id_)
+        if before != after:
+            count.move(before, after)
+    return count
+
+
+async def _either(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, but no longer than so many seconds."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)

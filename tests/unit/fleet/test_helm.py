@@ -1,0 +1,159 @@
+"""A driver is there between two shards, too, and hears what its shards are told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from math import inf
+
+import msgspec
+import pytest
+
+from batcher.errors import StoreError
+from batcher.fleet import Helm, Order, Word, muster, send
+from batcher.fleet.holder import Holder
+from batcher.fleet.lease import Lease
+from batcher.fleet.roster import DRIVER, PACE
+from batcher.fleet.share import Refusal
+from tests.unit.fleet.memory import FakeClock, MemoryDirectory
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+FAR = Holder(host="elsewhere", machine="another", pid=1)
+
+
+class Scene:
+    """A run directory, and its keeper's clock."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.directory = MemoryDirectory(self.clock)
+
+    def order(self, name: str, value: int | None = None) -> Order:
+        number = None if value is None else Decimal(value)
+        order = Order(name=name, value=number, at=NOW)
+        send(self.directory, order)
+        return order
+
+    def driven_from_afar(self) -> Helm:
+        """Have a driver of another machine, of which only silence tells."""
+        helm = Helm(self.directory)
+        helm.visit()
+        data = msgspec.json.decode(self.directory.read(DRIVER) or b"")
+        data["holder"] = msgspec.to_builtins(FAR)
+        self.directory.write(DRIVER, msgspec.json.encode(data))
+        return helm
+
+    def lease(self, part: int) -> Lease:
+        return Lease(self.directory, (part, 4), clock=self.clock, holder=FAR)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_nobody_works_where_nobody_ever_did(scene: Scene) -> None:
+    assert muster(scene.directory) is None
+    assert scene.directory.counts["write"] == 0
+
+
+def test_a_driver_is_at_work_until_it_leaves(scene: Scene) -> None:
+    helm = Helm(scene.directory)
+    assert helm.visit() == Word()
+    crew = muster(scene.directory)
+    assert crew is not None
+    assert (crew.shards, crew.has_driver) == ((), True)
+    helm.leave()
+    assert muster(scene.directory) is None
+
+
+def test_a_silent_driver_is_taken_for_dead(scene: Scene) -> None:
+    helm = scene.driven_from_afar()
+    scene.clock.now += 59
+    assert muster(scene.directory) is not None
+    scene.clock.now += 2
+    assert muster(scene.directory) is None
+    helm.visit()
+    assert muster(scene.directory) is not None
+
+
+def test_a_driver_that_died_on_this_machine_is_gone_at_once(scene: Scene) -> None:
+    Helm(scene.directory).visit()
+    data = msgspec.json.decode(scene.directory.read(DRIVER) or b"")
+    data["holder"]["pid"] = 1 << 30
+    scene.directory.write(DRIVER, msgspec.json.encode(data))
+    assert muster(scene.directory) is None
+
+
+def test_a_sign_that_cannot_be_read_is_nobodys(scene: Scene) -> None:
+    scene.directory.write(DRIVER, b"{")
+    assert muster(scene.directory) is None
+
+
+def test_a_driver_hears_the_orders_since_it_began_each_read_once(scene: Scene) -> None:
+    scene.order("stop")
+    helm = Helm(scene.directory)
+    assert (helm.after, helm.visit().orders) == (1, ())
+    pause = scene.order("pause")
+    assert helm.visit().orders == (pause,)
+    resume = scene.order("resume")
+    before = scene.directory.counts["read"]
+    assert helm.visit().orders == (pause, resume)
+    assert scene.directory.counts["read"] == before + 1
+    crew = muster(scene.directory)
+    assert crew is not None
+    assert crew.word.orders == (pause, resume)
+
+
+def test_an_order_that_cannot_be_read_now_is_heard_later(scene: Scene) -> None:
+    helm = Helm(scene.directory)
+    pause = scene.order("pause")
+
+    def refuse(what: str, do: object) -> object:
+        if what == "read":
+            raise StoreError("away")
+        return do()  # type: ignore[operator]  # the directory's own
+
+    hook, scene.directory.hook = scene.directory.hook, refuse
+    with pytest.raises(StoreError):
+        helm.visit()
+    scene.directory.hook = hook
+    assert helm.visit().orders == (pause,)
+
+
+def test_without_a_driver_the_sessions_orders_are_in_force(scene: Scene) -> None:
+    scene.order("stop")
+    lease = scene.lease(2)
+    lease.acquire()
+    pause = scene.order("pause")
+    crew = muster(scene.directory)
+    assert crew is not None
+    assert (crew.shards, crew.has_driver) == (("0002-of-0004",), False)
+    assert crew.word == Word(orders=(pause,))
+
+
+def test_a_refusal_is_heard_and_forgotten(scene: Scene) -> None:
+    helm = Helm(scene.directory)
+    scene.directory.write(PACE, msgspec.json.encode(Refusal(ipm=8.0)))
+    assert helm.visit().cap == 8
+    scene.clock.now += 61
+    assert helm.visit().cap == 16
+    scene.clock.now += 600
+    assert helm.visit().cap == inf
+    scene.directory.write(PACE, b"{")
+    assert helm.visit().cap == inf
+
+
+def test_a_directory_that_does_not_show_what_was_written_is_an_error(
+    scene: Scene,
+) -> None:
+    helm = Helm(scene.directory)
+    helm.visit()
+    scene.directory.hook = lambda what, do: (
+        [] if what == "list" else None if what == "entry" else do()
+    )
+    with pytest.raises(StoreError, match="is not listed"):
+        helm.visit()
+    scene.directory.hook = lambda what, do: None if what == "entry" else do()
+    with pytest.raises(StoreError, match="is not listed"):
+        muster(scene.directory)

@@ -1,0 +1,196 @@
+"""One panel, for a run of one process and for a fleet."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from batcher.cli.fleet import Shards
+from batcher.cli.progress import Lines, Panel
+from batcher.cli.view import ended_line, line, retry_line
+from batcher.count import Count
+from batcher.driver import Fleet
+from batcher.engines import Ended
+from batcher.engines.dispatcher import Fate, Outcome
+from batcher.governor import Limits, Standing
+from batcher.job import Job
+from batcher.ledger.event import ErrorRecord
+from batcher.lookout import Lookout, Named
+from batcher.models import ErrorClass, Failure, Status
+from tests.unit.test_driver import job
+from tests.unit.test_lookout import Scene, attempt, result
+
+FOX = Named(id="a", name="fox")
+FAILURE = Failure(error_class=ErrorClass.SERVER, message="down")
+
+
+class FakeView:
+    """A view that says what a test wants."""
+
+    def __init__(self, job_: Job, standing: Standing, *, remark: str = "") -> None:
+        self.job = job_
+        self.count = Count()
+        self.max_spend = Decimal(9)
+        self._standing = standing
+        self._remark = remark
+
+    def snapshot(self) -> Standing:
+        return self._standing
+
+    def remark(self) -> str:
+        return self._remark
+
+
+STANDING = Standing(
+    in_flight=7,
+    concurrency=8,
+    rate=60.0,
+    limit=None,
+    is_learned=False,
+    paused=None,
+    seconds_left=None,
+    spent=Decimal("1.5"),
+    reserved=Decimal(0),
+    unknown=Decimal(0),
+    left=None,
+)
+
+
+@pytest.mark.parametrize(
+    ("standing", "remark", "words"),
+    [
+        (STANDING, "", "0/3 · kept 0 · 7 in flight · 60.0 images/min · 3.0 s left"),
+        (replace(STANDING, limit=90.0), "", "60.0 of 90.0 images/min"),
+        (replace(STANDING, limit=9.0, is_learned=True), "", "60.0 of ~9.0 images/min"),
+        (replace(STANDING, paused="by hand"), "", " · paused: by hand · "),
+        (replace(STANDING, paused="quota", seconds_left=9.0), "", "next try in 9.0 s"),
+        (replace(STANDING, unknown=Decimal(2)), "", "maybe billed $2.00"),
+        (STANDING, "3 of 4 workers", "· 3 of 4 workers"),
+    ],
+    ids=["plain", "limit", "learned", "paused", "until", "unknown", "remark"],
+)
+def test_all_that_is_known_is_said(
+    tmp_path: Path, standing: Standing, remark: str, words: str
+) -> None:
+    assert words in line(FakeView(job(tmp_path), standing, remark=remark))
+
+
+def test_a_fleet_is_a_view(tmp_path: Path) -> None:
+    lookout = Lookout(Limits(max_spend=Decimal(5)))
+    lines: list[str] = []
+    shards = Shards(Heard(lines))
+    fleet = Fleet(job(tmp_path), lookout, parts=4, listener=shards)
+    fleet.workers(2)
+    for part in (1, 2):
+        fleet.shard_began(part, 1)
+    fleet.shard_ended(Outcome(part=1, fate=Fate.DONE), None)
+    said = line(fleet)
+    assert said.endswith(" · 1 of 2 workers, 1 of 4 shards")
+    assert "spent $0.00 of $5.00" in said
+    assert lines == ["2 workers", "shard 1 has ended"]
+    assert lookout.snapshot().concurrency == 8
+
+
+class Heard(Lines):
+    """A display that notes what it is told of workers."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+
+    def tell(self, words: str, *, is_wrong: bool = False, **_: object) -> None:
+        self._lines.append(f"! {words}" if is_wrong else words)
+
+
+@pytest.mark.parametrize(
+    ("ended", "delay", "words"),
+    [
+        (Ended(exit_code=None, stderr=("gone",)), 5.0, "↻ shard 3: lost: gone, again"),
+        (Ended(exit_code=-9), None, "✗ shard 3: ended with exit code -9"),
+        (None, None, "✗ shard 3: never begun"),
+        (
+            Ended(exit_code=3, summary={"stopped": {"class": "auth", "message": "no"}}),
+            None,
+            "✗ shard 3: auth: no",
+        ),
+    ],
+    ids=["lost", "killed", "never", "stopped"],
+)
+def test_a_shard_that_went_wrong_is_told_with_its_reason(
+    ended: Ended | None, delay: float | None, words: str
+) -> None:
+    lines: list[str] = []
+    outcome = Outcome(part=3, fate=Fate.AGAIN, ended=ended)
+    Shards(Heard(lines)).shard_ended(outcome, delay)
+    assert lines[0].startswith(f"! {words}")
+
+
+def test_a_shard_that_was_interrupted_is_no_alarm() -> None:
+    lines: list[str] = []
+    stopped = {"stopped": {"class": "interrupted", "message": "by hand"}}
+    outcome = Outcome(part=3, fate=Fate.STOP, ended=Ended(exit_code=3, summary=stopped))
+    shards = Shards(Heard(lines))
+    shards.shard_ended(outcome, None)
+    shards.shard_began(3, 1)
+    shards.shard_began(3, 2)
+    assert lines == ["shard 3 has ended", "shard 3 is submitted again, try 2"]
+
+
+async def test_a_panel_scrolls_what_went_wrong_and_no_more(tmp_path: Path) -> None:
+    stream = StringIO()
+    panel = Panel(stream)
+    panel.warn("too early for a panel")
+    scene = Scene()
+    scene.lookout.observer = panel
+    panel.started(Fleet(job(tmp_path), scene.lookout, parts=4, listener=Shards(panel)))
+    scene.wrote(attempt("a"), result("a"))
+    panel.retrying(FOX, FAILURE, 2.0)
+    panel.ended(FOX, None)
+    panel.draining(3)
+    panel.tell("4 workers", event="workers")
+    panel.tell("shard 3: lost", is_wrong=True, event="shard")
+    panel.close()
+    drawn = stream.getvalue()
+    for words in (
+        "↻ fox: server: down, again in 2.0 s",
+        "? fox: unknown, maybe billed",
+        "stopping: 3 in flight",
+        "shard 3: lost",
+        "0 of 0 workers, 0 of 4 shards",
+        "kept 1 · 0 in flight",
+    ):
+        assert words in drawn
+    assert "✓" not in drawn
+    assert "4 workers\n" not in drawn
+
+
+def test_a_log_line_has_its_fields(caplog: pytest.LogCaptureFixture) -> None:
+    lines = Lines()
+    caplog.set_level(logging.INFO, logger="batcher")
+    logger = logging.getLogger("batcher")
+    logger.propagate = True
+    lines.tell("shard 3: lost", is_wrong=True, event="shard", shard=3)
+    lines.retrying(FOX, FAILURE, 2.0)
+    records = [record.__dict__["fields"] for record in caplog.records]
+    assert records == [
+        {"event": "shard", "shard": 3},
+        {"event": "retry", "id": "a", "name": "fox"},
+    ]
+    assert caplog.records[0].levelno == logging.WARNING
+
+
+def test_a_result_reads_as_it_ended() -> None:
+    kept = result("a")
+    assert ended_line(FOX, kept) == "✓ fox: fox.png"
+    assert ended_line(FOX, replace(kept, warnings=("size_mismatch",))).endswith(
+        "(size_mismatch)"
+    )
+    error = ErrorRecord(error_class="moderation", message="no")
+    rejected = replace(kept, status=Status.REJECTED, error=error)
+    assert ended_line(FOX, rejected) == "✗ fox: rejected: moderation: no"
+    assert ended_line(FOX, None) == "? fox: unknown, maybe billed"
+    assert retry_line(FOX, FAILURE, 65.0).endswith("again in 1 min 05 s")
