@@ -112,7 +112,10 @@ class Gate:
         failure = outcome.failure
         is_refused = failure and failure.error_class is ErrorClass.RATE_LIMITED
         if self._others is not None and is_refused:
-            self._others.refused(self.governor.snapshot(now).rate)
+            standing = self.governor.snapshot(now)
+            learned = standing.limit if standing.is_learned else None
+            # In the first minutes nothing is made yet, and only what left tells.
+            self._others.refused(max(standing.rate, learned or 0.0))
         self.notice()
 
     def is_ours(self) -> bool:

@@ -53,6 +53,10 @@ JOINING = 5.0
 """Seconds that one worker who joins may wait for another who does."""
 
 
+class LostError(UsageError):
+    """The shard was lost before anything was sent."""
+
+
 class Shared:
     """One shard of a run directory; a `fleet.Listener`."""
 
@@ -127,7 +131,7 @@ class Shared:
         # Where nothing is shared but the work, nobody needs to know of this worker.
         is_known = self._wish == Quota() or await self.member.settled()
         if not is_known or not self.is_ours():
-            raise UsageError(f"{job.out!r}: {self._reason or lease.lost}")
+            raise LostError(f"{job.out!r}: {self._reason or lease.lost}")
         job = self.job = await asyncio.to_thread(Job, job.options, job.environment)
         own = await asyncio.to_thread(_read_own, job)
         self.budget = allowance = Allowance(
@@ -171,17 +175,29 @@ async def take_shared(job: Job, resources: AsyncExitStack) -> Shared:
     shard = job.shard or (1, 1)
     if shard[1] > 1 and job.settings.max_images is not None:
         raise UsageError("max_images cannot be kept to by several shards; use --first")
-    lease = Lease(_impatient(job), shard, ttl=job.settings.lease)
-    held = Shared(job, lease)
     while True:
-        if await _joined(held, resources):
-            break
-        await asyncio.sleep(lease.ttl / 6)
+        held = Shared(job, Lease(_impatient(job), shard, ttl=job.settings.lease))
+        async with AsyncExitStack() as taken:
+            if await _began(held, taken):
+                await resources.enter_async_context(taken.pop_all())
+                return held
+        await asyncio.sleep(held.lease.ttl / 6)
+
+
+async def _began(held: Shared, resources: AsyncExitStack) -> bool:
+    """Take the shard and get to work; false when it is to be waited for."""
+    if not await _joined(held, resources):
+        return False
     await resources.enter_async_context(_kept_up(held.member))
-    _log.info("shard %s is held, epoch %d", lease.label, lease.epoch)
-    await held.open()
+    _log.info("shard %s is held, epoch %d", held.lease.label, held.lease.epoch)
+    try:
+        await held.open()
+    except LostError:
+        if not held.job.options.wait_for_shard:
+            raise
+        return False
     resources.push_async_callback(close, held.ledger)
-    return held
+    return True
 
 
 async def _joined(held: Shared, resources: AsyncExitStack) -> bool:

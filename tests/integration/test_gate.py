@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
+import pytest
+
 from batcher.gate import Gate
 from batcher.governor import Admission, Governor, Limits, Outcome
 from batcher.models import ErrorClass, Failure
@@ -64,6 +66,35 @@ async def test_the_first_reason_to_close_stays() -> None:
     closed.close(Failure(error_class=ErrorClass.QUOTA, message="later"))
     assert closed.is_closed
     assert closed.stopped == REFUSED
+
+
+class Others:
+    """Those who work on the same."""
+
+    def __init__(self) -> None:
+        self.told: list[float] = []
+
+    def is_ours(self) -> bool:
+        return True
+
+    def refused(self, ipm: float) -> None:
+        self.told.append(ipm)
+
+
+async def test_others_hear_of_a_429_what_left_while_nothing_is_made_yet() -> None:
+    """An image takes minutes: by what was made, the first refusal would say: none."""
+    others = Others()
+    clock = asyncio.get_running_loop().time
+    governor = Governor(Limits(concurrency=64), now=clock(), random=lambda: 0.0)
+    shared = Gate(governor, clock, others)
+    early = [await entered(shared) for _ in range(8)]
+    refusal = Failure(error_class=ErrorClass.RATE_LIMITED, message="slow down")
+    shared.leave(early.pop(), Outcome(failure=refusal))
+    learned = shared.governor.snapshot(clock())
+    assert learned.rate == 0
+    assert learned.is_learned
+    assert others.told == [pytest.approx(learned.limit, rel=0.05)]
+    assert others.told[0] > 5
 
 
 async def test_a_halt_of_the_governor_closes_the_gate() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -68,13 +69,16 @@ class Scene:
         self.out = folder / "out"
         self.directory = LocalDirectory(self.out)
 
-    def job(self, shard: str | None = None, **settings: object) -> Job:
+    def job(
+        self, shard: str | None = None, *, is_patient: bool = False, **settings: object
+    ) -> Job:
         """Plan a run."""
         options = Options(
             manifests=(str(self._manifest),),
             out=str(self.out),
             endpoint="sandbox",
             shard=shard,
+            wait_for_shard=is_patient,
             settings={"lease": SHORTEST, **settings},
         )
         return Job(options, {})
@@ -183,6 +187,26 @@ async def test_who_loses_its_shard_stops_and_says_whose_it_is(scene: Scene) -> N
     assert stage.failures[0].error_class is ErrorClass.LEASE
     words = "shard 0001-of-0002 is no longer held here: another worker has taken"
     assert stage.failures[0].message.startswith(words)
+
+
+@pytest.mark.parametrize("is_patient", [True, False])
+async def test_a_shard_that_is_lost_before_the_work_began_is_waited_for_or_an_error(
+    scene: Scene, *, is_patient: bool
+) -> None:
+    job = scene.job("1/2", is_patient=is_patient, max_spend=1)
+    scene.lease(2, 2)  # which has to learn of the first one, and that takes a while
+    async with asyncio.timeout(20), AsyncExitStack() as stack:
+        taking = asyncio.create_task(stack.enter_async_context(hold(job)))
+        while not [*scene.directory.entries("fleet/shard-0001")]:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        scene.directory.write("fleet/shard-0001-of-0002-e000002", b"")
+        if not is_patient:
+            with pytest.raises(UsageError, match="another worker has taken"):
+                await taking
+            return
+        held = await taking
+        assert isinstance(held, Shared)
+        assert held.lease.epoch > 1
 
 
 async def test_who_asks_after_its_lease_has_ended_is_stopped_at_once(
