@@ -27,6 +27,7 @@ from batcher.ledger.presence import presence
 from batcher.lookout import Observer as LookoutObserver
 from batcher.manifest.source import STDIN
 from batcher.models import ErrorClass
+from batcher.plural import counted
 from batcher.pursuit import Pursuit
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ class Fleet:
 
     def remark(self) -> str:
         """Say how many workers are busy, and how many shards done."""
-        shards = f"{self._done} of {self._parts} shards"
-        return f"{self._busy} of {self._workers} workers, {shards}"
+        shards = f"{self._done} of {counted(self._parts, 'shard')}"
+        return f"{self._busy} of {counted(self._workers, 'worker')}, {shards}"
 
     def workers(self, number: int) -> None:
         """Note how many there are."""
@@ -253,7 +254,7 @@ def _stopped(
     if lost and is_told:
         return {"class": INTERRUPTED, "message": BY_HAND.message}
     if lost:
-        words = f"{len(lost)} shards were lost too often, the first is {lost[0]}"
+        words = f"lost too often: {counted(len(lost), 'shard')}, the first is {lost[0]}"
         return {"class": "engine", "message": words}
     return None
 

@@ -21,6 +21,7 @@ from batcher.cli.view import (
     state_parts,
 )
 from batcher.models import Status
+from batcher.plural import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +79,7 @@ class Lines:
     def started(self, view: View) -> None:
         """Say what is about to happen."""
         plan, endpoint = view.job.plan, view.job.endpoint
-        words = f"sending {plan.to_send:,} of {plan.total:,} requests"
+        words = f"sending {plan.to_send:,} of {counted(plan.total, 'request')}"
         _log(f"{words} to {endpoint.name}" if endpoint else words, "started")
         self._ticker = Ticker(LINE_SECONDS, lambda: _log(line(view), "progress"))
 

@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.program import Gateway, Program
+from tests.acceptance.program import STARTED, Gateway, Program
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_running() -> Iterator[None]:
+    """Ends what a test has started and not waited for, frozen or not."""
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture

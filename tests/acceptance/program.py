@@ -12,9 +12,13 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.acceptance.nursery import nursery
+
 BATCHER = (sys.executable, "-m", "batcher")
 SECONDS = 60
 """Longest wait for anything that should happen at once."""
+STARTED: list[subprocess.Popen[bytes]] = []
+"""What a test has started; a failed one leaves it to the fixture that ends it."""
 
 
 class Program:
@@ -35,31 +39,29 @@ class Program:
         self, *arguments: str | Path, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run(
-            [*BATCHER, *map(str, arguments)],
-            cwd=self.folder,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
+        words = tuple(map(str, arguments))
+        child = nursery().start(words, self.folder, self.environment | environment)
+        return subprocess.CompletedProcess(
+            words, child.wait(), child.stdout.read_text(), child.stderr.read_text()
         )
 
     def start(
         self, *arguments: str | Path, **environment: str
     ) -> subprocess.Popen[bytes]:
-        """Start a command; what it prints goes to files that the test may read."""
+        """Start a command as users do; what it prints goes to files."""
         with (
             (self.folder / "stdout.txt").open("wb") as stdout,
             (self.folder / "stderr.txt").open("wb") as stderr,
         ):
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [*BATCHER, *map(str, arguments)],
                 cwd=self.folder,
                 env=self.environment | environment,
                 stdout=stdout,
                 stderr=stderr,
             )
+        STARTED.append(process)
+        return process
 
     def printed(self, stream: str = "stdout") -> str:
         """Give what the last started command has printed."""
@@ -78,19 +80,17 @@ class Gateway:
 
     def __init__(self, journal: Path, *flags: str) -> None:
         self.journal = journal
-        self.process = subprocess.Popen(
-            [*BATCHER, "sandbox", "--port", "0", "--journal", str(journal), *flags],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        self.base_url = self.process.stdout.readline().split()[-1]
+        words = ("sandbox", "--port", "0", "--journal", str(journal), *flags)
+        self._child = nursery().start(words, journal.parent, dict(os.environ))
+        wait_until(lambda: "\n" in self._printed())
+        self.base_url = self._printed().splitlines()[0].split()[-1]
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(SECONDS)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        os.kill(self._child.pid, signal.SIGTERM)
+        self._child.wait()
+
+    def _printed(self) -> str:
+        return self._child.stdout.read_text()
 
     def posts(self) -> list[dict[str, object]]:
         """Every POST it has seen."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.program import Gateway, Program, events
+from tests.acceptance.program import Gateway, Program, events, wait_until
 
 ROOT = Path(__file__).parents[2]
 JOBS = sorted(path for path in (ROOT / "jobs").iterdir() if path.is_file())
@@ -151,12 +151,11 @@ def test_another_manifests_folder_is_refused(program: Program) -> None:
 def test_a_locked_folder_is_refused(
     program: Program, start_gateway: Callable[..., Gateway]
 ) -> None:
-    gateway = start_gateway("--latency", "5")
+    gateway = start_gateway("--latency", "60")
     program.write("m.yaml", ONE)
     command = ("run", "m.yaml", "--base-url", gateway.base_url)
     first = program.start(*command, BATCHER_API_KEY="sandbox")
-    while not gateway.posts():
-        assert first.poll() is None
+    wait_until(lambda: len(gateway.posts()) == 1)
     second = program(*command, BATCHER_API_KEY="sandbox")
     first.kill()
     first.wait()

@@ -136,7 +136,7 @@ def status(program: Program) -> dict[str, object]:
 @pytest.mark.parametrize("flag", ["--max-images", "--max-time"])
 def test_other_limits_stop_the_run_too(program: Program, flag: str) -> None:
     program.write("m.yaml", TEN.replace("10", "300"))
-    value = "5" if flag == "--max-images" else "0.5"
+    value = "5" if flag == "--max-images" else "1"
     done = program("run", "m.yaml", *SANDBOX, flag, value, "--latency", "0.2", "--json")
     summary = json.loads(done.stdout)
     assert done.returncode == 3

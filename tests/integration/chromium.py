@@ -12,6 +12,8 @@ import pytest
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="needs playwright, of the extra [dev]"
 )
+PATIENCE = 60_000
+"""Milliseconds that a page on a busy machine may take to show what it should."""
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 
@@ -23,6 +25,7 @@ class Visit:
 
     def __init__(self, browser: Any, url: str, **context: object) -> None:
         self.page = browser.new_context(**context).new_page()
+        self.page.set_default_timeout(PATIENCE)
         self.complaints: list[str] = []
         self.tolerated = ""
         self.page.on("console", lambda message: self.complain(message.text))

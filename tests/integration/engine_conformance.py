@@ -21,7 +21,7 @@ from batcher.engines import Ended, Engine, Errand
 from batcher.engines.program import LINES
 
 PROGRAM = (str(Path(__file__).with_name("errand_program.py")),)
-SOON = 30.0  # seconds that a sound engine never takes
+SOON = 60.0  # seconds that a sound engine never takes
 
 
 def errand(*arguments: object) -> Errand:

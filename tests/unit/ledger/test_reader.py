@@ -19,7 +19,7 @@ DAMAGED = (b"\0\0\0\0\n", b"not JSON\n", b'{"event":"result","id":3}\n', b"\n")
 
 write_ledger = settings(
     deadline=None,  # the disk may be busy
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

@@ -15,9 +15,9 @@ from batcher.models import Request
 from tests.unit.manifest.folder import MODEL, Folder
 
 THOROUGH = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     deadline=None,
-    max_examples=150,
+    max_examples=60,
 )
 VALUES = st.sampled_from(["a", "b", 1, 2, True])
 TABLES = {

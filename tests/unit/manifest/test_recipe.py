@@ -16,7 +16,10 @@ from tests.unit.manifest.folder import Folder, png
 Rows = list[tuple[str, str]]
 WORDS = st.text("abcdef", min_size=1, max_size=3)
 ROWS = st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=8)
-KEEPS_FIXTURES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+KEEPS_FIXTURES = settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 def yaml_ids(folder: Folder, rows: Rows) -> dict[str, str]:

@@ -117,7 +117,9 @@ def test_a_file_that_is_gone_is_told(folder: Folder) -> None:
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=6)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(st.tuples(CELL, CELL), max_size=8), st.sampled_from(",;\t"))
 def test_what_is_written_is_read_back(
     folder: Folder, cells: list[tuple[str, str]], delimiter: str
@@ -130,7 +132,9 @@ def test_what_is_written_is_read_back(
     assert [tuple(row) for _, row in rows] == [pair for pair in cells if any(pair)]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.binary(max_size=60) | st.text('ab,;"\n\r\t', max_size=40).map(str.encode))
 def test_no_bytes_break_the_reader(folder: Folder, content: bytes) -> None:
     columns, rows, told = read(folder, content)

@@ -18,9 +18,9 @@ from tests.unit.manifest.folder import MODEL, Folder, png
 
 MOST = 2000
 THOROUGH = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     deadline=None,
-    max_examples=200,
+    max_examples=100,
 )
 
 
