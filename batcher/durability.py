@@ -27,8 +27,8 @@ SECONDS = 1.0
 IMAGES = 512
 """So many are brought to the disk sooner, beside the work and not after it."""
 
-LOOKS = 10
-"""Looks in that time, whether there are so many."""
+LOOK = 0.1
+"""Seconds between two looks, whether there are so many."""
 
 
 class Durability:
@@ -38,6 +38,7 @@ class Durability:
         store: Where the images are.
         ledger: Whose lines name them.
         on_error: Is told when the disk refuses.
+        seconds: How far the disk may be behind.
     """
 
     def __init__(
@@ -45,14 +46,17 @@ class Durability:
         store: Store,
         ledger: Ledger,
         on_error: Callable[[StoreError], None],
+        *,
+        seconds: float = SECONDS,
     ) -> None:
+        self._seconds = seconds
         self._store = store
         self._ledger = ledger
         self._on_error = on_error
         self._syncing = Lock()  # who is cancelled leaves a sync behind in its thread
 
     async def keep_up(self, ended: asyncio.Event) -> None:
-        """Sync every second or sooner, until the work has ended or the disk refuses."""
+        """Sync every second, or sooner, until the work has ended or the disk refuses."""
         while not await self._rest(ended):
             try:
                 await asyncio.to_thread(self.sync)
@@ -62,14 +66,15 @@ class Durability:
 
     async def _rest(self, ended: asyncio.Event) -> bool:
         """Wait until there is something to sync; true when the work has ended."""
-        for _ in range(LOOKS):
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._seconds
+        while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(SECONDS / LOOKS):
+                async with asyncio.timeout(min(LOOK, self._seconds)):
                     await ended.wait()
                     return True
-            if self._store.behind >= IMAGES:
-                break
-        return False
+            if self._store.behind >= IMAGES or clock() >= until:
+                return False
 
     def sync(self) -> None:
         """Sync images, then the ledger, then forget what nobody can want; blocks.

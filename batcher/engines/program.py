@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -92,7 +93,8 @@ class Program:
         if child is None or child.poll() is not None:
             return
         if number is signal.SIGKILL:
-            os.killpg(child.pid, number)
+            with suppress(ProcessLookupError):  # it ended this very moment
+                os.killpg(child.pid, number)
         else:
             child.send_signal(number)
 

@@ -44,6 +44,7 @@ class Pulse:
         self._feed = feed
         self._pages = 0
         self._standing: Mapping[str, object] | None = None
+        self._turn = asyncio.Lock()
         self._number = 0
         self._state: tuple[object, ...] = ()
         self._told = b""
@@ -78,7 +79,8 @@ class Pulse:
         Raises:
             UsageError: It refuses, or no run goes on.
         """
-        self._standing = await asyncio.to_thread(send, self._folder, command)
+        async with self._turn:  # an earlier answer never comes after a later one
+            self._standing = await asyncio.to_thread(send, self._folder, command)
         self._at = 0.0  # an answer is news at once
 
     def header(self) -> dict[str, object]:

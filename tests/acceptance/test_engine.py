@@ -15,7 +15,7 @@ from tests.acceptance.program import SECONDS, Gateway, Program, events, wait_unt
 
 MANIFEST = """
 defaults: {size: "1:1"}
-settings: {lease: 3}
+settings: {lease: 6}
 requests:
   - {name: "fox {{ i }}", prompt: "fox {{ i }}", matrix: {i: {range: [1, 24]}}}
 """
@@ -41,7 +41,8 @@ def test_every_image_is_made_once_by_the_workers_of(
     assert (summary["total"], summary["succeeded"], summary["images"]) == (24, 24, 24)
     assert len(gateway.posts()) == 24
     assert "4 shards done" in done.stderr or "shard 4 has ended" in done.stderr
-    again = program(*command, **KEY)
+    place = ("--base-url", gateway.base_url, "--out", "out")
+    again = program("run", "m.yaml", *place, "--json", **KEY)
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["skipped"] == 24
     assert len(gateway.posts()) == 24
@@ -53,7 +54,8 @@ def test_a_killed_workers_shard_goes_on_elsewhere(
 ) -> None:
     gateway = start_gateway("--latency", "0.3")
     program.write("m.yaml", MANIFEST)
-    run = program.start("run", "m.yaml", *flags(gateway, "processes"), **KEY)
+    command = ("run", "m.yaml", *flags(gateway, "processes"), "--concurrency", "1")
+    run = program.start(*command, **KEY)
     wait_until(lambda: len(gateway.posts()) > 2)
     os.kill(shard_of(run.pid), signal.SIGKILL)
     assert run.wait(SECONDS) == 0, program.printed("stderr")
@@ -119,7 +121,7 @@ def test_what_shards_cannot_do_is_refused_before_anything_is_sent(
 
 def test_a_scheduler_that_does_not_answer_is_named(program: Program) -> None:
     program.write("m.yaml", MANIFEST)
-    address = ("--engine", "dask", "--scheduler", "tcp://127.0.0.1:1")
+    address = ("--engine", "ray", "--scheduler", "127.0.0.1:1")
     done = program("run", "m.yaml", "--endpoint", "sandbox", *address)
     assert done.returncode == 2, done.stderr
     assert "127.0.0.1:1" in done.stderr

@@ -28,7 +28,7 @@ from tests.integration.object_server import asked, faithful_server, odd_server
 MANIFEST = """
 name: many
 defaults: {size: 1024x1024, quality: low}
-settings: {concurrency: 2, lease: 2}
+settings: {concurrency: 2, lease: 10}
 requests:
   - name: "image {{ i }}"
     prompt: "A postage stamp, number {{ i }}"
@@ -200,15 +200,16 @@ def test_a_frozen_shard_is_taken_over_and_once_thawed_sends_nothing_more(
 ) -> None:
     gateway = start_gateway("--latency", "0.3")
     manifest(program, 16)
-    frozen = Worker(out, gateway, "--shard", "1/2").start()
+    short = {"BATCHER_LEASE": "5"}
+    frozen = Worker(out, gateway, "--shard", "1/2").start(**short)
     wait_until(lambda: len(gateway.posts()) > 3)
     frozen.send(signal.SIGSTOP)
-    refused = Worker(out, gateway, "--shard", "1/2").run()
+    refused = Worker(out, gateway, "--shard", "1/2").run(**short)
     assert refused.code == 2
     assert "is held by process" in refused.words
-    others = [Worker(out, gateway, "--shard", "1/2").run()]
+    others = [Worker(out, gateway, "--shard", "1/2").run(**short)]
     while others[-1].code == 2:
-        others.append(Worker(out, gateway, "--shard", "1/2").run())
+        others.append(Worker(out, gateway, "--shard", "1/2").run(**short))
     assert others[-1].code == 0, others[-1].words
     posts = len(gateway.posts())
     frozen.send(signal.SIGCONT)
@@ -217,7 +218,7 @@ def test_a_frozen_shard_is_taken_over_and_once_thawed_sends_nothing_more(
     assert len(gateway.posts()) == posts
     assert max(count_by(gateway.posts(), "prompt").values()) <= 2
     assert program("verify", out).returncode in {0, 1}
-    again = Worker(out, gateway, "--shard", "1/2").run()
+    again = Worker(out, gateway, "--shard", "1/2").run(**short)
     assert (again.code, len(gateway.posts())) == (0, posts)
 
 
@@ -277,7 +278,8 @@ def test_one_limit_holds_for_all_that_work_at_once(
     workers = [
         Worker(out, gateway, "--shard", f"{n}/2", *flags).start() for n in (1, 2)
     ]
-    assert {worker.waited().code for worker in workers} == {3}
+    for worker in workers:
+        assert worker.waited().code == 3, worker.words
     assert 8 <= len(gateway.posts()) <= 15
     for worker in workers:
         assert "max_spend of the whole fleet" in str(worker.summary["stopped"])

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 import pytest
 
@@ -30,6 +33,7 @@ from tests.integration.engine_conformance import (
 
 LOOPBACK = ("--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0")
 NOBODY = "127.0.0.1:9"
+OF_WORKERS = {"A_KEY": "of-the-worker"}
 
 # Ray reads these when it is imported, in this process as in those of its cluster: tell
 # nobody, stay on loopback, and let in only who knows the word.
@@ -42,7 +46,11 @@ os.environ.update(
 
 
 @contextmanager
-def process(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+def process(
+    *arguments: str,
+    end: int = signal.SIGKILL,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[subprocess.Popen[str]]:
     """Run a program of a cluster; end it and all that it started."""
     child = subprocess.Popen(
         [str(Path(sys.executable).with_name(arguments[0])), *arguments[1:]],
@@ -55,21 +63,20 @@ def process(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[st
     try:
         yield child
     finally:
-        child.terminate()
-        try:
+        child.send_signal(end)
+        with suppress(subprocess.TimeoutExpired):
             child.wait(10)
-        except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-        finally:
-            assert child.stdout
-            child.stdout.close()
+        child.wait()
+        assert child.stdout
+        child.stdout.close()
 
 
 @contextmanager
 def dask_worker(scheduler: str) -> Iterator[None]:
     one = (scheduler, "--nworkers", "1", "--nthreads", "1")
-    with process("dask", "worker", *LOOPBACK, *one, A_KEY="of-the-worker"):
+    with process("dask", "worker", *LOOPBACK, *one, environment=OF_WORKERS):
         yield
 
 
@@ -80,28 +87,36 @@ async def count(engine: Engine, workers: int) -> None:
             await asyncio.sleep(0.05)
 
 
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return str(free.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def head() -> Iterator[str]:
     """Start a Ray cluster of one node; give its address."""
-    port = free_port()
     node = ("--head", "--block", "--include-dashboard", "false", "--num-cpus", "2")
-    with process("ray", "start", *node, "--port", port) as child:
-        assert child.stdout
-        assert any("Ray runtime started" in line for line in child.stdout)
-        yield f"127.0.0.1:{port}"
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        place = ("--port", "0", "--temp-dir", folder)
+        with process("ray", "start", *node, *place, end=signal.SIGTERM) as child:
+            assert child.stdout
+            assert any("will now block forever" in line for line in child.stdout)
+            yield Path(folder, "ray_current_cluster").read_text()
 
 
 @contextmanager
 def dask_scheduler(**environment: str) -> Iterator[str]:
     """Run a Dask scheduler; give its address."""
-    port = free_port()
-    with process("dask", "scheduler", *LOOPBACK, "--port", port, **environment):
-        yield f"tcp://127.0.0.1:{port}"
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "scheduler.json")
+        place = (*LOOPBACK, "--port", "0", "--scheduler-file", str(file))
+        with process("dask", "scheduler", *place, environment=environment):
+            yield address_in(file)
+
+
+def address_in(file: Path) -> str:
+    """Wait until a scheduler has written down where it is."""
+    limit = time.monotonic() + SOON
+    while time.monotonic() < limit:
+        with suppress(OSError, ValueError):
+            return str(json.loads(file.read_text())["address"])
+        time.sleep(0.02)
+    raise TimeoutError(file)
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from batcher.fleet import (
 from batcher.stores.cloud import CloudDirectory
 from batcher.stores.folder import LocalDirectory
 
-TTL = 2.0
+TTL = 3.0
 LOST = 3
 PATIENCE = 30.0
 ALONE = Crew(shards=("0001-of-0002",), has_driver=False, word=Word())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from batcher.control import Control
 from batcher.errors import UsageError
@@ -24,6 +26,7 @@ from batcher.runner import View, execute
 from batcher.sandbox import Sandbox, SandboxOptions
 from batcher.status import read_status
 from tests.integration.odd_server import serving
+from tests.integration.store_conformance import png
 from tests.integration.test_worker import check_books, full_at, lines, partials
 
 KEY = "sk-a-key-that-nobody-else-may-see"
@@ -192,17 +195,29 @@ async def test_a_row_that_is_there_twice_is_bought_once(
 
 
 async def test_partial_names_go_while_the_run_goes_on(tmp_path: Path) -> None:
-    async for project in slow(tmp_path, 1.1):  # longer than a sync is away
+    out = tmp_path / "out"
+    begun = 0
+
+    async def answer(http: web.Request) -> web.StreamResponse:
+        nonlocal begun
+        await http.read()
+        if http.method != "POST":
+            return web.Response(status=404)
+        begun += 1
+        if begun == 2:
+            assert partials(out)
+            async with asyncio.timeout(30):
+                while partials(out):  # noqa: ASYNC110 - a sync is at most a second away
+                    await asyncio.sleep(0.02)
+        image = base64.b64encode(png()).decode()
+        return web.json_response({"data": [{"b64_json": image}]})
+
+    async with serving(answer) as origin:
+        project = Project(tmp_path, f"{origin}/v1")
         project.write(rows(a="a fox", b="a heron"))
-        left: list[int] = []
-
-        def look(out: Path = project.out, left: list[int] = left) -> None:
-            left.append(len(partials(out)))
-
-        project.watcher.at_end = look
         assert (await project.run(concurrency=1)).exit_code == 0
-        assert left == [1, 1]
-        assert partials(project.out) == []
+    assert begun == 2
+    assert partials(out) == []
 
 
 async def test_the_key_is_written_nowhere(project: Project, gateway: Sandbox) -> None:
@@ -375,9 +390,9 @@ async def test_a_budget_needs_prices(project: Project, gateway: Sandbox) -> None
 
 
 async def test_the_time_may_be_limited(tmp_path: Path) -> None:
-    async for project in slow(tmp_path, 0.2):
+    async for project in slow(tmp_path, 1.0):
         project.write(MANY)
-        summary = await project.run(concurrency=1, max_time=0.05)
+        summary = await project.run(concurrency=1, max_time=0.8)
         assert (summary.succeeded, summary.pending) == (1, 11)
         assert summary.exit_code == 3
         assert summary.stopped is not None

@@ -16,7 +16,7 @@ from batcher.options import Options
 from batcher.plan import Plan
 
 THOROUGH = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     deadline=None,
     max_examples=60,
 )

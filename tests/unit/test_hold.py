@@ -22,7 +22,7 @@ from batcher.options import Options
 from batcher.remote import Command
 from batcher.stores import LocalDirectory
 
-SHORTEST = 2.0
+TTL = 6.0  # a busy machine stands still for a second or two
 ALONE = Crew(shards=("0001-of-0002",), has_driver=False, word=Word())
 
 
@@ -79,13 +79,13 @@ class Scene:
             endpoint="sandbox",
             shard=shard,
             wait_for_shard=is_patient,
-            settings={"lease": SHORTEST, **settings},
+            settings={"lease": TTL, **settings},
         )
         return Job(options, {})
 
     def lease(self, part: int, parts: int) -> Lease:
         """Take a shard, as another worker does."""
-        lease = Lease(self.directory, (part, parts), ttl=SHORTEST)
+        lease = Lease(self.directory, (part, parts), ttl=TTL)
         lease.acquire()
         return lease
 
@@ -130,14 +130,14 @@ async def test_a_driver_between_two_shards_is_not_disturbed(scene: Scene) -> Non
 async def test_a_shard_is_held_within_and_given_back_after(scene: Scene) -> None:
     async with hold(scene.job("1/2")) as held:
         assert held.is_ours()
-        assert muster(scene.directory, ttl=SHORTEST) == ALONE
+        assert muster(scene.directory, ttl=TTL) == ALONE
         with pytest.raises(UsageError, match="is held by process"):
             async with hold(scene.job("1/2")):
                 pass
         async with hold(scene.job("2/2")) as other:
             assert other.is_ours()
     assert not held.is_ours()
-    assert muster(scene.directory, ttl=SHORTEST) is None
+    assert muster(scene.directory, ttl=TTL) is None
     assert (scene.out / FILE_NAME).exists()
 
 
