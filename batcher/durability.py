@@ -56,7 +56,7 @@ class Durability:
         self._syncing = Lock()  # who is cancelled leaves a sync behind in its thread
 
     async def keep_up(self, ended: asyncio.Event) -> None:
-        """Sync every second, or sooner, until the work has ended or the disk refuses."""
+        """Sync every second or sooner, until the work ends or the disk refuses."""
         while not await self._rest(ended):
             try:
                 await asyncio.to_thread(self.sync)
