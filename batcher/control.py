@@ -55,6 +55,11 @@ class Control:
             abort, self._abort = self._abort, None
             abort()
 
+    def hang_up(self, exit_code: int) -> None:
+        """Let what is in flight finish, however often it is told."""
+        if self.exit_code is None:
+            self.interrupt(exit_code)
+
     def attach(self, drain: Callable[[], None], abort: Callable[[], None]) -> None:
         """Say what the interruptions do; an earlier one is made up for."""
         self._drain, self._abort = drain, abort

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from batcher.cli.progress import make_display
+from batcher.cli.signals import attend_signals
 from batcher.cli.words import duration
 from batcher.control import INTERRUPTED, Control
 from batcher.driver import drive
@@ -15,8 +16,6 @@ from batcher.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
-    from signal import Signals
 
     from batcher.cli.progress import Display
     from batcher.engines.dispatcher import Outcome
@@ -24,15 +23,12 @@ if TYPE_CHECKING:
     from batcher.models import Summary
 
 
-def run_fleet(
-    job: Job, parsed: argparse.Namespace, signals: Mapping[Signals, int]
-) -> Summary:
+def run_fleet(job: Job, parsed: argparse.Namespace) -> Summary:
     """Run a job on `--engine`; raises `UsageError` when it cannot start.
 
     Args:
         job: What to do.
         parsed: The flags of `run`.
-        signals: The exit code of each signal that interrupts.
     """
     for name in ("canary", "watch"):
         if getattr(parsed, name) is not None:
@@ -41,9 +37,7 @@ def run_fleet(
 
     async def run() -> Summary:
         control = Control()
-        loop = asyncio.get_running_loop()
-        for number, code in signals.items():
-            loop.add_signal_handler(number, control.interrupt, code)
+        attend_signals(control)
         shards = Shards(display)
         try:
             return await drive(job, observer=display, listener=shards, control=control)

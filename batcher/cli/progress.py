@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Never, Protocol, TextIO
 
 from batcher.cli.log import configure
@@ -180,8 +181,9 @@ class Panel:
             return
         self._ticker.stop()
         self._draw()
-        for row in reversed(self._rows):
-            row.close()
+        with suppress(OSError):
+            for row in reversed(self._rows):
+                row.close()
 
     def _draw(self) -> None:
         bar, first, second = self._rows
@@ -189,12 +191,14 @@ class Panel:
         bar.set_postfix_str(self._view.remark(), refresh=False)
         first.set_description_str(" · ".join(state_parts(self._view)), refresh=False)
         second.set_description_str(" · ".join(pace_parts(self._view)), refresh=False)
-        for row in self._rows:
-            row.refresh()
+        with suppress(OSError):  # its terminal was closed
+            for row in self._rows:
+                row.refresh()
 
     def _write(self, words: str) -> None:
         if self._rows:
-            self._rows[0].write(words, file=self._stream)
+            with suppress(OSError):
+                self._rows[0].write(words, file=self._stream)
 
 
 class Ticker:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import shlex
-import signal
 import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from batcher.models import Summary
     from batcher.sandbox import SandboxOptions
 
-SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 STOPPED = 3
 """Exit code of a run that stopped early and can go on (DESIGN §3)."""
 YOUNG = 10_000
@@ -76,7 +74,7 @@ def execute(parsed: argparse.Namespace) -> int:
     if job.options.engine != "local":
         from batcher.cli.fleet import run_fleet  # noqa: PLC0415 - most runs do without
 
-        return _tell(run_fleet(job, parsed, SIGNALS), parsed)
+        return _tell(run_fleet(job, parsed), parsed)
     with _watched(job, parsed):
         stopped = None if parsed.canary is None else _canary(job, parsed)
         if stopped is None and parsed.canary is not None:
@@ -200,13 +198,12 @@ def _run(job: Job, parsed: argparse.Namespace) -> Summary:
     gc.set_threshold(YOUNG)
 
     async def run(sandbox: SandboxOptions | None) -> Summary:
+        from batcher.cli.signals import attend_signals  # noqa: PLC0415
         from batcher.control import Control  # noqa: PLC0415
         from batcher.runner import execute  # noqa: PLC0415
 
         control = Control()
-        loop = asyncio.get_running_loop()
-        for number, code in SIGNALS.items():
-            loop.add_signal_handler(number, control.interrupt, code)
+        attend_signals(control)
         preflight = asyncio.create_task(_look_ahead(job, display), name="preflight")
         try:
             return await execute(job, display, control=control, sandbox=sandbox)

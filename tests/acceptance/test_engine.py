@@ -65,6 +65,41 @@ def test_a_killed_workers_shard_goes_on_elsewhere(
     assert "again" in program.printed("stderr")
 
 
+def test_a_killed_driver_s_workers_let_come_in_what_is_paid_for(
+    program: Program, start_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = start_gateway("--latency", "1")
+    program.write("m.yaml", MANIFEST)
+    command = ("run", "m.yaml", *flags(gateway, "processes"), "--concurrency", "3")
+    run = program.start(*command, **KEY)
+    wait_until(lambda: len(gateway.posts()) > 5)
+    shards = psutil.Process(run.pid).children()
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    psutil.wait_procs(shards, timeout=SECONDS)
+    out = program.folder / "out"
+    assert not events(out, "unknown")
+    assert len(events(out, "result")) == len(gateway.posts()) < 24
+    assert program(*command, **KEY).returncode == 0
+    assert len(gateway.posts()) == 24
+
+
+def test_a_closed_terminal_drains_a_run(
+    program: Program, start_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = start_gateway("--latency", "1")
+    program.write("m.yaml", MANIFEST)
+    place = ("--base-url", gateway.base_url, "--out", "out", "--concurrency", "3")
+    run = program.start("run", "m.yaml", *place, **KEY)
+    wait_until(lambda: len(gateway.posts()) > 2)
+    for _ in range(3):
+        run.send_signal(signal.SIGHUP)
+    assert run.wait(SECONDS) == 129, program.printed("stderr")
+    out = program.folder / "out"
+    assert not events(out, "unknown")
+    assert len(events(out, "result")) == len(gateway.posts()) < 24
+
+
 def test_an_interruption_drains_every_worker(
     program: Program, start_gateway: Callable[..., Gateway]
 ) -> None:

@@ -31,7 +31,8 @@ def stay(port: str) -> int:
         listener.sendall(b"told\n")
 
     with socket.create_connection(("127.0.0.1", int(port))) as listener:
-        signal.signal(signal.SIGTERM, told)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, told)
         listener.sendall(f"{os.getpid()} {os.getppid()}\n".encode())
         answer = listener.recv(100)
     print(json.dumps({"told": len(terms), "answer": answer.decode()}))
