@@ -108,4 +108,6 @@ async def seen_to_its_end(last: Coroutine[object, None, _T]) -> _T:
         while not step.done():
             with suppress(asyncio.CancelledError):
                 await asyncio.wait({step})
+        if not step.cancelled():
+            step.exception()  # else the loop tells of one that nobody asked for
         raise

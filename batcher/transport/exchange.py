@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -33,22 +33,33 @@ from batcher.transport.reply import Reply, interpret
 if TYPE_CHECKING:
     from batcher.transport.parser import Event
     from batcher.transport.pool import Call
+    from batcher.transport.response import Piece
 
 LARGEST_ERROR = 1 << 20
+
+GRACE = 10.0
+"""Seconds that a POST which is given up has for what had come of it."""
 
 Begin = Callable[[int], Awaitable[Partial]]
 """Starts keeping the image of a number."""
 
 
 class Exchange:
-    """What has come of one POST so far."""
+    """What has come of one POST so far.
 
-    def __init__(self, begin: Begin) -> None:
+    Args:
+        begin: Starts keeping an image.
+        grace: Seconds that a silent store is waited for once the POST is given up.
+    """
+
+    def __init__(self, begin: Begin, *, grace: float = GRACE) -> None:
         self.status: int | None = None
         self.headers: Mapping[str, str] = {}
         self.partials: dict[int, Partial] = {}
         self.error: Failure | None = None
         self._begin = begin
+        self._grace = grace
+        self._pieces: Iterator[Piece] = iter(())
         self._events: deque[Event] = deque()
         self._ended: set[int] = set()
         self._parser: ReplyParser | None = None
@@ -67,19 +78,27 @@ class Exchange:
         self._parser = ReplyParser()
         try:
             while (pieces := await call.read()) is not None:
-                for piece in pieces:
-                    self._events.extend(self._parser.feed(piece))
-                    await self._take()
+                self._pieces = iter(pieces)
+                await self._take(self._parser)
         except ReplyLimitError as error:
             self.error = Failure(error_class=ErrorClass.AMBIGUOUS, message=str(error))
         except asyncio.CancelledError:
             # Who is interrupted in the middle of one image may have others in hand.
-            with suppress(StoreError):
-                await self._take()
+            # Neither they nor a fault of theirs may hold up or hide the interruption.
+            with suppress(StoreError, ReplyLimitError, OSError):
+                async with asyncio.timeout(self._grace):
+                    await self._take(self._parser)
             raise
 
-    async def _take(self) -> None:
-        """Take in what the parser gave; when interrupted, go on by calling it again."""
+    async def _take(self, parser: ReplyParser) -> None:
+        """Take in what was read; when interrupted, go on by calling it again."""
+        await self._take_events()
+        for piece in self._pieces:
+            self._events.extend(parser.feed(piece))
+            await self._take_events()
+
+    async def _take_events(self) -> None:
+        """Take in what the parser gave."""
         while self._events:
             event = self._events.popleft()
             if isinstance(event, ImageData):
@@ -142,10 +161,15 @@ class Exchange:
         )
 
     async def abandon(self) -> None:
-        """Forget the images that are not whole; a later run finds the others."""
-        for number, partial in self.partials.items():
-            if number not in self._ended or await _is_defective(partial):
-                await partial.discard()
+        """Forget the images that are not whole; a later run finds the others.
+
+        One that a silent store leaves no time for is judged when it is recovered.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._grace):
+                for number, partial in self.partials.items():
+                    if number not in self._ended or await _is_defective(partial):
+                        await partial.discard()
 
     async def discard(self) -> None:
         """Forget the images that had begun to come."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 from threading import Event
 from typing import cast
@@ -114,3 +115,30 @@ async def test_a_last_step_is_done_however_often_it_is_cancelled(
     await asyncio.wait([run])
     assert run.cancelled()
     assert is_done.is_set()
+
+
+@pytest.mark.parametrize(
+    "ending", [StoreError("cannot sync: no space"), asyncio.CancelledError()], ids=type
+)
+async def test_a_last_step_that_fails_after_a_cancellation_is_not_told_of_by_the_loop(
+    ending: BaseException,
+) -> None:
+    told: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: told.append(what))
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def last() -> None:
+        begun.set()
+        await may_end.wait()
+        raise ending
+
+    run = asyncio.create_task(seen_to_its_end(last()))
+    await begun.wait()
+    run.cancel()
+    await asyncio.sleep(0)
+    may_end.set()
+    await asyncio.wait([run])
+    assert run.cancelled()
+    del run
+    gc.collect()
+    assert not told

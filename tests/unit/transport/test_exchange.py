@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -13,8 +14,10 @@ from batcher.errors import StoreError
 from batcher.images import Defect, Document, NotEmbedded
 from batcher.stores import Draft, LocalStore, Partial
 from batcher.transport.exchange import Exchange
+from batcher.transport.parser import ReplyLimitError
 from batcher.transport.pool import Call
 from batcher.transport.reply import Reply
+from batcher.transport.response import BrokenReplyError
 from tests.integration.store_conformance import ID, png
 
 PICTURE = png()
@@ -25,21 +28,34 @@ CUT = WHOLE[:-60] + "…" * 1000
 
 
 class Wire:
-    """A reply of some pieces, of which one more is waited for in vain."""
+    """A reply of some pieces that come at once; more is waited for in vain.
+
+    Args:
+        pieces: They are unpacked one by one.
+        fault: What turns out once they are.
+    """
 
     status = 200
     headers: Mapping[str, str] = {}
 
-    def __init__(self, *pieces: str) -> None:
-        self._pieces = list(pieces)
+    def __init__(self, *pieces: str, fault: Exception | None = None) -> None:
+        self._reads = [self._unpacked(pieces, fault)]
         self.is_silent = asyncio.Event()
 
     async def read(self) -> Iterable[bytes] | None:
-        if self._pieces:
-            return [self._pieces.pop(0).encode()]
+        if self._reads:
+            return self._reads.pop()
         self.is_silent.set()
         await asyncio.Event().wait()
         raise AssertionError
+
+    def _unpacked(
+        self, pieces: Iterable[str], fault: Exception | None
+    ) -> Iterable[bytes]:
+        for piece in pieces:
+            yield piece.encode()
+        if fault is not None:
+            raise fault
 
 
 class Slow:
@@ -50,6 +66,7 @@ class Slow:
         self._step = step
         self._reached = reached
         self.refuses = False
+        self.is_silent = False
 
     async def write(self, data: bytes) -> None:
         await self._image.write(data)
@@ -57,6 +74,8 @@ class Slow:
 
     async def finish(self) -> Draft | Defect:
         await self._pause("finish")
+        if self.is_silent:
+            await asyncio.Event().wait()
         if self.refuses:
             raise StoreError("cannot write: the line is cut")
         return await self._image.finish()
@@ -79,9 +98,10 @@ class Slow:
 class Begin:
     """Begins images of which the first one is slow in a step."""
 
-    def __init__(self, folder: Path, step: str) -> None:
+    def __init__(self, folder: Path, step: str, *, is_silent: bool = False) -> None:
         self._store = LocalStore(folder)
         self._step = step
+        self._is_silent = is_silent
         self.reached = asyncio.Event()
         self.first: Slow | None = None
 
@@ -90,6 +110,7 @@ class Begin:
         if number:
             return image
         self.first = Slow(image, self._step, self.reached)
+        self.first.is_silent = self._is_silent
         return self.first
 
 
@@ -126,6 +147,48 @@ async def test_all_images_whose_ends_had_come_are_found_after_an_abort(
     await interrupted(exchange, Wire(WHOLE), begin.reached)
     await exchange.abandon()
     assert await found(tmp_path) == [Draft, Draft]
+
+
+@pytest.mark.parametrize("step", ["write", "finish"])
+async def test_images_whose_pieces_had_come_with_the_interrupted_one_are_found(
+    tmp_path: Path, step: str
+) -> None:
+    begin = Begin(tmp_path, step)
+    exchange = Exchange(begin)
+    cuts = (0, len(TEXT) // 2, len(WHOLE) // 2, len(WHOLE) - 9, len(WHOLE))
+    wire = Wire(*(WHOLE[start:end] for start, end in pairwise(cuts)))
+    await interrupted(exchange, wire, begin.reached)
+    await exchange.abandon()
+    assert await found(tmp_path) == [Draft, Draft]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [ReplyLimitError("the reply is too large"), BrokenReplyError("it is not packed")],
+    ids=["limit", "coding"],
+)
+async def test_a_fault_of_what_had_come_does_not_hide_the_interruption(
+    tmp_path: Path, fault: Exception
+) -> None:
+    begin = Begin(tmp_path, "write")
+    exchange = Exchange(begin)
+    await interrupted(exchange, Wire(WHOLE, fault=fault), begin.reached)
+    await exchange.abandon()
+    assert await found(tmp_path) == [Draft, Draft]
+
+
+@pytest.mark.parametrize("step", ["write", "finish"])
+async def test_a_silent_store_does_not_hold_up_an_abort(
+    tmp_path: Path, step: str
+) -> None:
+    begin = Begin(tmp_path, step, is_silent=True)
+    exchange = Exchange(begin, grace=0)
+    await interrupted(exchange, Wire(CUT), begin.reached)
+    await exchange.abandon()
+    assert begin.first is not None
+    begin.first.is_silent = False
+    await begin.first.finish()
+    assert await found(tmp_path) == [Draft]
 
 
 async def test_a_time_limit_takes_nothing_from_what_has_come(tmp_path: Path) -> None:
