@@ -115,7 +115,9 @@ class Gate:
             standing = self.governor.snapshot(now)
             learned = standing.limit if standing.is_learned else None
             # In the first minutes nothing is made yet, and only what left tells.
-            self._others.refused(max(standing.rate, learned or 0.0))
+            let_in = max(standing.rate, learned or 0.0)
+            if let_in:
+                self._others.refused(let_in)
         self.notice()
 
     def is_ours(self) -> bool:

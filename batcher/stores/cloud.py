@@ -22,6 +22,7 @@ from batcher.stores.cloud_error import (
     FOREIGN,
     UNCERTAIN,
     is_absent,
+    is_unwell,
     refusal,
     refusals,
     scrubbed,
@@ -43,7 +44,7 @@ PATIENCE = 120.0
 """Seconds for which a store that fails is tried again."""
 
 FIRST_PATIENCE = 5.0
-"""Seconds before a store has ever answered: its address is more likely to be wrong."""
+"""Seconds for the first answer: without one its address is more likely to be wrong."""
 
 _FIRST_SECONDS = 10
 _SMALL_SECONDS = 30
@@ -119,18 +120,28 @@ class CloudDirectory:
             raise refusal("read", self.place(name), error) from error
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
-        """Walk the files whose names begin with `prefix`.
-
-        That is what every run and command begins with, so it is not waited for long.
-        """
+        """Walk the files whose names begin with `prefix`."""
         folder = prefix.rpartition("/")[0]
-        client = self._first or self.small
         with refusals("list", self.place(prefix)):
-            for found in obstore.list(client, folder or None, chunk_size=_LISTED):
+            self._knock(folder)
+            for found in obstore.list(self.small, folder or None, chunk_size=_LISTED):
                 for entry in map(_entry, found):
                     # A console marks an empty folder by an object of no name.
                     if entry.name and entry.name.startswith(prefix):
                         yield entry
+
+    def _knock(self, folder: str) -> None:
+        """See that somebody answers, before one who does not is waited for.
+
+        A listing is what every run and command begins with.
+        """
+        if self._first is None:
+            return
+        try:
+            next(iter(obstore.list(self._first, folder or None, chunk_size=1)), None)
+        except FOREIGN as error:
+            if not is_unwell(error):
+                raise
         self._first = None
 
     def create(self, name: str, data: bytes) -> bool:
@@ -240,6 +251,7 @@ def _client(address: str, seconds: float, patience: float) -> ObjectStore:
             },
             retry_config={
                 "retry_timeout": timedelta(seconds=patience),
+                "max_retries": 10_000,  # by default ten, which are over in seconds
                 "backoff": {"max_backoff": timedelta(seconds=max(0.2, patience / 8))},
             },
         )

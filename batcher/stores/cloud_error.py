@@ -63,6 +63,7 @@ ADVICE: Mapping[type[Exception], str] = MappingProxyType(
 _CODE = re.compile(r"<Code>(.*?)</Code>\s*(?:<Message>(.*?)</Message>)?", re.DOTALL)
 _SYSTEM = re.compile(r'message: "([^"]{1,200})"')
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|bucket does not exist")
+_UNWELL = re.compile(r"status code: (?:429|5\d\d)\b", re.IGNORECASE)
 _SECRET = re.compile(
     r"(AWS|AZURE|GOOGLE)_.*(KEY|SECRET|TOKEN|SAS|CREDENTIAL|PASSWORD|CONNECTION)"
 )
@@ -92,6 +93,11 @@ def refusal(verb: str, place: str, error: Exception) -> StoreError:
 def is_absent(error: Exception) -> bool:
     """Tell that only a name is absent, not the bucket."""
     return isinstance(error, FileNotFoundError) and not _NO_BUCKET.search(str(error))
+
+
+def is_unwell(error: Exception) -> bool:
+    """Tell that a store answered, but that it cannot do anything just now."""
+    return _UNWELL.search(str(error)) is not None
 
 
 def scrubbed(text: str, environment: Mapping[str, str] = os.environ) -> str:

@@ -7,12 +7,13 @@ their way in are a `Store`'s.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import msgspec
 
-from batcher.errors import UsageError
+from batcher.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -87,19 +88,28 @@ def check_exclusive(directory: Directory, *, prefix: str = ".probe-") -> datetim
         UsageError: It is not so; several workers must not share this directory.
         StoreError: The directory cannot be written.
     """
-    place = str(directory)
     name = f"{prefix}{os.urandom(8).hex()}"
     try:
-        if not directory.create(name, b"?"):
-            raise UsageError(f"{place!r} says that a new name is taken")
-        if directory.create(name, b"!"):
-            raise UsageError(
-                f"{place!r} gives one name to two writers (it does not heed "
-                "If-None-Match: *), so workers cannot share it; use another place"
-            )
-        probe = directory.entry(name)
-    finally:
-        directory.remove([name])
+        modified = _probed(directory, name)
+    except (StoreError, UsageError):
+        with suppress(StoreError):  # what failed first is what the user should know
+            directory.remove([name])
+        raise
+    directory.remove([name])
+    return modified
+
+
+def _probed(directory: Directory, name: str) -> datetime:
+    """Create a file twice; give the time at which it was."""
+    place = str(directory)
+    if not directory.create(name, b"?"):
+        raise UsageError(f"{place!r} says that a new name is taken")
+    if directory.create(name, b"!"):
+        raise UsageError(
+            f"{place!r} gives one name to two writers (it does not heed "
+            "If-None-Match: *), so workers cannot share it; use another place"
+        )
+    probe = directory.entry(name)
     if probe is None:
         raise UsageError(f"{place!r} does not show what was just written to it")
     return probe.modified

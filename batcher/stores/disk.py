@@ -2,8 +2,10 @@
 
 `syncfs(2)` writes all that its file system holds back in one transaction; for two
 thousand small files on ext4 that takes a fifth of the time of as many `fsync`s. It is
-used only where it promises the same: on file systems of this machine whose kernel
-tells it of what could not be written (Linux 5.8).
+used only where it promises the same: on file systems of this machine, whose kernel
+tells it of what could not be written (Linux 5.8), and by a descriptor that was open
+before the first file was. The kernel tells each descriptor once of a failure, and one
+that was opened later nothing, when somebody else has heard of it meanwhile.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from batcher.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["sync_files"]
+__all__ = ["Disk"]
 
 MANY = 64
 """Files from which on it pays to write what others have written meanwhile, too."""
@@ -33,30 +34,46 @@ _TELLS = (5, 8)
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
-def sync_files(root: str, files: Sequence[str], folders: Sequence[str]) -> None:
-    """Bring files and folders to the disk; those that were removed are passed over.
+class Disk:
+    """The disk below a folder, to be had before anything is written there.
 
     Args:
-        root: The folder below which all of them are, on one file system.
-        files: By their paths.
-        folders: Whose entries are to be safe, too; by their paths.
-
-    Raises:
-        StoreError: The disk refuses.
+        root: The folder below which all files are, on one file system.
     """
-    try:
-        if len(files) >= MANY and _is_whole(root):
-            _visited(root, _syncfs)
-            return
-        for path in files:
-            _visited(path, _start_writing)
-        for path in (*files, *folders):
-            _visited(path, os.fsync)
-    except OSError as error:
-        raise StoreError(f"cannot sync images: {error.strerror}") from error
+
+    def __init__(self, root: str) -> None:
+        self._root: int | None = None
+        if _is_whole(root):
+            self._root = os.open(root, os.O_RDONLY)
+
+    def sync(self, files: Sequence[str], folders: Sequence[str]) -> None:
+        """Bring files to the disk; those that were removed are passed over.
+
+        Args:
+            files: By their paths.
+            folders: Whose entries are to be safe, too; by their paths.
+
+        Raises:
+            StoreError: The disk refuses.
+        """
+        try:
+            if self._root is not None and len(files) >= MANY:
+                _syncfs(self._root)
+                return
+            for path in files:
+                _visited(path, _start_writing)
+            for path in (*files, *folders):
+                _visited(path, os.fsync)
+        except OSError as error:
+            raise StoreError(f"cannot sync images: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Let go of it. Idempotent."""
+        root, self._root = self._root, None
+        if root is not None:
+            os.close(root)
 
 
-@cache
 def _is_whole(root: str) -> bool:
     """Tell whether `syncfs` there is as good as `fsync` for each file."""
     release = re.match(r"(\d+)\.(\d+)", platform.release())

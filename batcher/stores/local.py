@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from batcher.images import Defect, Inspector
-from batcher.stores.disk import sync_files
+from batcher.stores.disk import Disk
 from batcher.stores.local_partial import LocalPartial, refused
 from batcher.stores.name import (
     PARTIAL_FOLDER,
@@ -54,6 +54,7 @@ class LocalStore:
         self._link = link
         self._partial = folder / PARTIAL_FOLDER
         self._kept: deque[str] = deque()
+        self._disk: Disk | None = None
 
     @property
     def behind(self) -> int:
@@ -63,6 +64,7 @@ class LocalStore:
     async def begin(self, id_: str, attempt: int, number: int) -> LocalPartial:
         """Start an image; its file is made when the first bytes are flushed."""
         name = partial_name(id_, attempt, number)
+        self._attend()
         if self._own is not None:
             self._own.add(name)
         return LocalPartial(f"{self._partial}/{name}", self.link)
@@ -72,6 +74,7 @@ class LocalStore:
         return await asyncio.to_thread(self._recover, id_, attempt)
 
     def _recover(self, id_: str, attempt: int) -> list[LocalPartial]:
+        self._attend()
         numbers = {
             number: name
             for name in self._partials()
@@ -98,11 +101,9 @@ class LocalStore:
         kept = tuple(self._kept)
         parents = map(PurePosixPath, {name.rpartition("/")[0] for name in kept})
         folders = {folder for each in parents for folder in (each, *each.parents)}
-        root = str(self._folder)
-        sync_files(
-            root,
-            [f"{root}/{name}" for name in kept],
-            [f"{root}/{folder}" for folder in folders],
+        self._attend().sync(
+            [f"{self._folder}/{name}" for name in kept],
+            [f"{self._folder}/{folder}" for folder in folders],
         )
         for _ in kept:
             self._kept.popleft()
@@ -117,6 +118,9 @@ class LocalStore:
 
     def close(self) -> None:
         """Remove the folder of partial files when it is empty."""
+        if self._disk is not None:
+            self._disk.close()
+            self._disk = None
         with contextlib.suppress(OSError):
             self._partial.rmdir()
 
@@ -129,6 +133,12 @@ class LocalStore:
             raise refused(output, error) from error
         self._kept.append(name)
         return name
+
+    def _attend(self) -> Disk:
+        """Have the disk's failures told here from now on."""
+        if self._disk is None:
+            self._disk = Disk(str(self._folder))
+        return self._disk
 
     def _claim(self, name: str, partial: str) -> bool:
         """Name a whole image; false when another one has that name."""

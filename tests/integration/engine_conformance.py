@@ -216,10 +216,12 @@ class ClusterConformance(EngineConformance):
 def listening() -> set[IPv4Address | IPv6Address]:
     """Tell where this process and its descendants listen."""
     us = psutil.Process()
-    processes = [us, *us.children(recursive=True)]
-    return {
-        ip_address(connection.laddr.ip.removeprefix("::ffff:"))
-        for process in processes
-        for connection in process.net_connections()
-        if connection.status == psutil.CONN_LISTEN
-    }
+    addresses = set()
+    for process in (us, *us.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            addresses |= {
+                ip_address(connection.laddr.ip.removeprefix("::ffff:"))
+                for connection in process.net_connections()
+                if connection.status == psutil.CONN_LISTEN
+            }
+    return addresses

@@ -1,18 +1,28 @@
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from batcher.errors import StoreError
 from batcher.stores import disk
-from batcher.stores.disk import MANY, sync_files
+from batcher.stores.disk import MANY, Disk
 
 MOUNTS = """\
 22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard
 31 27 0:44 / /home/me/far rw,nosuid - fuse.sshfs me@far: rw,user_id=0
 """
+
+
+def sync_files(root: str, files: Sequence[str], folders: Sequence[str]) -> None:
+    disk = Disk(root)
+    try:
+        disk.sync(files, folders)
+    finally:
+        disk.close()
+        disk.close()
 
 
 @pytest.fixture
