@@ -6,7 +6,10 @@ Pure. A run counts what its plan saw and then every move; `status` counts the le
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from batcher.ledger.standing import Standing, Standings, State
 from batcher.models import Summary
@@ -16,6 +19,40 @@ if TYPE_CHECKING:
 
 _UNKNOWN = frozenset({State.UNKNOWN, State.REPLIED})
 _HAS_ERROR = frozenset({State.FAILED, State.REJECTED, State.UNKNOWN})
+
+
+class Sums(msgspec.Struct, frozen=True, kw_only=True):
+    """What a ledger adds up to, beside where its requests stand.
+
+    Attributes:
+        attempts: Attempt lines.
+        spent: USD.
+        maybe_billed: USD that may have been billed for nothing.
+    """
+
+    attempts: int = 0
+    spent: Decimal = Decimal(0)
+    maybe_billed: Decimal = Decimal(0)
+
+    @classmethod
+    def of(cls, standings: Standings) -> Sums:
+        """Add up a ledger."""
+        return cls(
+            attempts=standings.attempts,
+            spent=standings.spent,
+            maybe_billed=standings.maybe_billed(),
+        )
+
+    def without(self, other: Sums) -> Sums:
+        """Leave out what another adds up to."""
+        return Sums(
+            attempts=self.attempts - other.attempts,
+            spent=self.spent - other.spent,
+            maybe_billed=self.maybe_billed - other.maybe_billed,
+        )
+
+
+NOTHING = Sums()
 
 
 class Count:
@@ -72,6 +109,7 @@ class Count:
             skipped: Requests that the run left alone.
             stopped: Why it stopped early.
         """
+        sums = Sums.of(standings)
         unknown = sum(self.states[state] for state in _UNKNOWN)
         succeeded = self.states[State.SUCCEEDED]
         failed, rejected = self.states[State.FAILED], self.states[State.REJECTED]
@@ -85,9 +123,9 @@ class Count:
             pending=max(0, total - succeeded - failed - rejected - unknown),
             skipped=skipped,
             images=self.images,
-            attempts=standings.attempts,
-            spent_usd=standings.spent if priced else None,
-            maybe_billed_usd=standings.maybe_billed() if priced else None,
+            attempts=sums.attempts,
+            spent_usd=sums.spent if priced else None,
+            maybe_billed_usd=sums.maybe_billed if priced else None,
             errors=_positive(self.errors),
             warnings=_positive(self.warnings),
             seconds=round(seconds, 3),
@@ -99,6 +137,17 @@ class Count:
             ),
             stopped=stopped,
         )
+
+
+def own_part(summary: Summary, others: Sums) -> Summary:
+    """Leave out of a summary what is about the requests of other shards."""
+    spent, maybe = summary.spent_usd, summary.maybe_billed_usd
+    return msgspec.structs.replace(
+        summary,
+        attempts=summary.attempts - others.attempts,
+        spent_usd=None if spent is None else spent - others.spent,
+        maybe_billed_usd=None if maybe is None else maybe - others.maybe_billed,
+    )
 
 
 def count_ledger(standings: Standings) -> Count:

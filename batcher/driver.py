@@ -19,16 +19,17 @@ from batcher.control import BY_HAND, INTERRUPTED
 from batcher.count import Count
 from batcher.engines.choice import make_engine
 from batcher.engines.dispatcher import Dispatcher, Fate
-from batcher.errors import UsageError
-from batcher.fleet import Helm
+from batcher.errors import StoreError, UsageError
+from batcher.fleet import DriverSign
+from batcher.fleet_follower import FleetFollower
+from batcher.fleet_view import Observer as ViewObserver
 from batcher.job import Job, require_endpoint
 from batcher.ledger import read_ledger
 from batcher.ledger.presence import presence
-from batcher.lookout import Observer as LookoutObserver
 from batcher.manifest.source import STDIN
 from batcher.models import ErrorClass
 from batcher.plural import counted
-from batcher.pursuit import Pursuit
+from batcher.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,16 +38,16 @@ if TYPE_CHECKING:
     from batcher.control import Control
     from batcher.engines.dispatcher import Listener as DispatchListener
     from batcher.engines.dispatcher import Outcome
+    from batcher.fleet_view import FleetView
     from batcher.governor import Standing
     from batcher.ledger import Standings
-    from batcher.lookout import Lookout
     from batcher.models import Summary
 
 PER_WORKER = 4
 """Shards for each worker, unless told otherwise: a slow one does not decide the end."""
 
 
-class Observer(LookoutObserver, Protocol):
+class Observer(ViewObserver, Protocol):
     """Is told what happens in a fleet; must not block or raise."""
 
     def started(self, view: Fleet) -> None:
@@ -61,38 +62,50 @@ class Fleet:
 
     Args:
         job: The run, all shards together.
-        lookout: What is known of it.
+        view: What is known of it.
         parts: Shards.
         listener: Is told of them as well.
     """
 
     def __init__(
-        self, job: Job, lookout: Lookout, *, parts: int, listener: DispatchListener
+        self, job: Job, view: FleetView, *, parts: int, listener: DispatchListener
     ) -> None:
         self.job = job
-        self._lookout = lookout
+        self._view = view
         self._listener = listener
         self._parts = parts
-        self._workers = self._busy = self._done = 0
+        self._workers = self._done = 0
+        self._busy: dict[int, Selection] = {}
 
     @property
     def count(self) -> Count:
         """Give the requests by where they stand."""
-        return self._lookout.count
+        return self._view.count
 
     @property
     def max_spend(self) -> Decimal | None:
         """Give the USD that the run directory may cost."""
-        return self._lookout.limits.max_spend
+        return self._view.limits.max_spend
 
     def snapshot(self) -> Standing:
         """Tell the pace and the money."""
-        return self._lookout.snapshot()
+        return self._view.snapshot()
 
     def remark(self) -> str:
         """Say how many workers are busy, and how many shards done."""
         shards = f"{self._done} of {counted(self._parts, 'shard')}"
-        return f"{self._busy} of {counted(self._workers, 'worker')}, {shards}"
+        return f"{len(self._busy)} of {counted(self._workers, 'worker')}, {shards}"
+
+    def is_over(self, id_: str, _: float) -> bool:
+        """Tell whether no worker has a request, as far as its id says whose it is."""
+        if not self._busy:
+            return True
+        if not self.job.excerpt.is_whole:
+            return False
+        try:
+            return not any(shard.has_id(id_) for shard in self._busy.values())
+        except ValueError:  # none of ours: somebody else wrote it
+            return True
 
     def workers(self, number: int) -> None:
         """Note how many there are."""
@@ -101,12 +114,14 @@ class Fleet:
 
     def shard_began(self, part: int, tries: int) -> None:
         """Note that a worker is busy."""
-        self._busy = self._lookout.workers = self._busy + 1
+        self._busy[part] = Selection(shard=(part, self._parts))
+        self._view.workers = len(self._busy)
         self._listener.shard_began(part, tries)
 
     def shard_ended(self, outcome: Outcome, delay: float | None) -> None:
         """Note that a worker is free, and perhaps a shard done."""
-        self._busy = self._lookout.workers = self._busy - 1
+        del self._busy[outcome.part]
+        self._view.workers = len(self._busy)
         self._done += outcome.fate is Fate.DONE
         self._listener.shard_ended(outcome, delay)
 
@@ -123,39 +138,43 @@ async def drive(
         control: Stops it from outside.
 
     Returns:
-        What the run directory holds now.
+        What the run directory holds now; where it cannot be read any more, what was
+        seen of it.
 
     Raises:
         UsageError: The run cannot start; nothing was sent.
+        StoreError: The run directory cannot be read or written; nothing was sent.
     """
     require_endpoint(job)
     check_consent(job)
     arguments = shard_arguments(job)
-    helm = await asyncio.to_thread(Helm, job.directory, ttl=job.settings.lease)
-    arguments = (*arguments, f"--orders-after={helm.after}")
+    sign = await asyncio.to_thread(DriverSign, job.directory, ttl=job.settings.lease)
+    arguments = (*arguments, f"--orders-after={sign.after}")
     options = job.options
     engine = make_engine(
         options.engine, scheduler=options.scheduler, workers=options.workers
     )
     parts = options.shards or PER_WORKER * (options.workers or os.cpu_count() or 4)
     started = time.monotonic()
-    pursuit = Pursuit(job, helm, observer)
-    fleet = Fleet(job, pursuit.lookout, parts=parts, listener=listener)
+    follower = FleetFollower(job, sign, observer)
+    fleet = Fleet(job, follower.view, parts=parts, listener=listener)
     dispatcher = Dispatcher(engine, arguments=arguments, parts=parts, listener=fleet)
 
     def drain() -> None:
         observer.draining(fleet.snapshot().in_flight)
         dispatcher.drain()
 
-    async with engine, pursuit:
+    async with engine, follower:
         observer.started(fleet)
         control.attach(drain, dispatcher.abort)
-        outcomes = await _dispatched(dispatcher, pursuit)
-    stopped = _stopped(outcomes, control, is_told=pursuit.is_stopped)
+        outcomes = await _dispatched(dispatcher, follower, fleet)
+    stopped = _stopped(outcomes, control, is_told=follower.is_stopped)
     if dispatcher.trouble is not None:
         stopped = {"class": "engine", "message": str(dispatcher.trouble)}
     seconds = time.monotonic() - started
-    summary = await asyncio.to_thread(_summed, job, seconds, stopped)
+    summary = await asyncio.to_thread(
+        summed, job, follower.view, seconds=seconds, stopped=stopped
+    )
     code = summary.exit_code and (control.exit_code or summary.exit_code)
     return msgspec.structs.replace(summary, exit_code=code)
 
@@ -197,22 +216,29 @@ def shard_arguments(job: Job) -> tuple[str, ...]:
     )
 
 
-async def _dispatched(dispatcher: Dispatcher, pursuit: Pursuit) -> tuple[Outcome, ...]:
-    """See the shards through, and follow them meanwhile."""
-    ended = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(pursuit.follow(ended), name="ledger")
-        group.create_task(pursuit.hear(ended, dispatcher.close), name="orders")
-        try:
-            return await dispatcher.run()
-        finally:
-            ended.set()
+def summed(
+    job: Job,
+    view: FleetView,
+    *,
+    seconds: float,
+    stopped: Mapping[str, str] | None,
+) -> Summary:
+    """Sum a run up by all that its directory holds; blocks.
 
-
-def _summed(job: Job, seconds: float, stopped: Mapping[str, str] | None) -> Summary:
-    """Sum the run up, by all that the run directory holds."""
-    standings = _read(job)
-    summary = _counted(job, standings).summary(
+    Args:
+        job: What was to be done.
+        view: What was seen of it, which has to do where the ledger cannot be read:
+            money was spent, and who spent it has to be told.
+        seconds: How long it took.
+        stopped: Why it stopped early, if it did.
+    """
+    try:
+        standings = read_ledger(job.directory, holds=presence(job.directory)).standings
+        count = _counted(job, standings)
+    except StoreError as error:
+        standings, count = view.standings, view.count
+        stopped = stopped or {"class": ErrorClass.STORE.value, "message": str(error)}
+    summary = count.summary(
         standings,
         total=job.plan.total,
         out=job.out,
@@ -227,9 +253,18 @@ def _summed(job: Job, seconds: float, stopped: Mapping[str, str] | None) -> Summ
     )
 
 
-def _read(job: Job) -> Standings:
-    """Read the ledger anew; what is gone from the run directory is not kept."""
-    return read_ledger(job.directory, holds=presence(job.directory)).standings
+async def _dispatched(
+    dispatcher: Dispatcher, follower: FleetFollower, fleet: Fleet
+) -> tuple[Outcome, ...]:
+    """See the shards through, and follow them meanwhile."""
+    ended = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(follower.follow(ended, fleet.is_over), name="ledger")
+        group.create_task(follower.hear(ended, dispatcher.close), name="orders")
+        try:
+            return await dispatcher.run()
+        finally:
+            ended.set()
 
 
 def _counted(job: Job, standings: Standings) -> Count:

@@ -96,5 +96,7 @@ def _check_engine(options: Options) -> None:
         number = getattr(options, name)
         if number is not None and number < 1:
             raise UsageError(f"--{name}: must be 1 or more, got {number!r}")
-    if options.engine == "local" and (options.scheduler or options.shards):
-        raise UsageError("--scheduler and --shards go with --engine dask or ray")
+    given = (options.workers, options.scheduler, options.shards)
+    if options.engine == "local" and any(given):
+        words = "--workers, --scheduler and --shards go with --engine"
+        raise UsageError(f"{words} processes, dask or ray")

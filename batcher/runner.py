@@ -20,7 +20,7 @@ from msgspec import UNSET
 from batcher.config import BUILT_IN, SANDBOX, Endpoint
 from batcher.consent import check_consent
 from batcher.control import BY_HAND, INTERRUPTED, Control, Desk
-from batcher.count import Count
+from batcher.count import Count, own_part
 from batcher.durability import Durability, seen_to_its_end
 from batcher.errors import ManifestError, StoreError
 from batcher.gate import Gate
@@ -325,7 +325,7 @@ class _Run:
             stopped=stopped,
         )
         summary = msgspec.structs.replace(
-            summary,
+            own_part(summary, self._held.others),
             estimated_usd=self._job.plan.estimated_usd,
             paid_usd=self._ledger.standings.spent - self._spent_before,
             notes=self._worker.notes(),

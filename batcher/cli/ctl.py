@@ -64,10 +64,21 @@ def _told(directory: Directory, command: Command) -> Mapping[str, object]:
 
 
 def _ordered(directory: Directory, command: Command, _: Crew) -> Mapping[str, object]:
-    """Give an order to all workers, who read it at their next sign of life."""
+    """Give an order to all workers, who read it at their next sign of life.
+
+    Raises:
+        UsageError: They cannot obey it.
+    """
     from batcher import fleet  # noqa: PLC0415 - most runs are of one worker
+    from batcher.errors import UsageError  # noqa: PLC0415
+    from batcher.fleet.purse import has_purse  # noqa: PLC0415
     from batcher.ledger.event import now  # noqa: PLC0415
 
+    if command.name == "max-spend" and not has_purse(directory):
+        words = "counts no money as a whole: it began without max_spend, or just now"
+        raise UsageError(
+            f"this fleet {words}; stop it and go on with --max-spend {command.value}"
+        )
     order = fleet.Order(name=command.name, value=command.value, at=now())
     return {"order": fleet.send(directory, order), "command": command.name}
 
@@ -75,7 +86,7 @@ def _ordered(directory: Directory, command: Command, _: Crew) -> Mapping[str, ob
 def _described(directory: Directory, _: Command, crew: Crew) -> Mapping[str, object]:
     """Say where a fleet stands, as far as its ledger and its orders tell."""
     from batcher.control import described  # noqa: PLC0415 - see above
-    from batcher.lookout import overlook  # noqa: PLC0415
+    from batcher.fleet_view import view_of  # noqa: PLC0415
 
-    lookout = overlook(directory, crew)
-    return described(lookout.count, lookout.snapshot(), "")
+    view = view_of(directory, crew)
+    return described(view.count, view.snapshot(), "")

@@ -66,9 +66,9 @@ def crew_of(directory: Directory) -> Crew | None:
     """
     if next(iter(directory.entries("fleet/")), None) is None:
         return None
-    from batcher.fleet import muster  # noqa: PLC0415 - most runs are of one worker
+    from batcher.fleet import crew_of  # noqa: PLC0415 - most runs are of one worker
 
-    return muster(directory)
+    return crew_of(directory)
 
 
 def check_idle(directory: Directory) -> None:

@@ -49,20 +49,32 @@ class Fate(StrEnum):
 _FATES = {0: Fate.DONE, 1: Fate.DONE, 2: Fate.STOP, 3: Fate.STOP}
 """By exit code (DESIGN §3); any other means that the program was ended or lost."""
 
+_LATER_FATES = {**_FATES, 2: Fate.AGAIN}
+"""The same once another shard is done, by which the command is no mistake.
+
+A shard is a new process, which meets a store's trouble of some seconds as it starts.
+"""
+
 LEASE = "lease"
 """Why a shard stopped that another worker has taken over: `stopped.class`."""
 
 
-def fate(ended: Ended) -> Fate:
+def fate(ended: Ended, *, is_proven: bool = False) -> Fate:
     """Tell what follows from how a shard ended.
 
     A program that says 0 or 1 without a summary has crashed. What stops one shard
     (the command, the key, the money, the gateway) would stop the others, but for a
     lease, which is the shard's own.
+
+    Args:
+        ended: How it ended.
+        is_proven: Another shard of the same run is done: the command can be carried
+            out, and what keeps this one from starting is trouble that passes.
     """
     if ended.exit_code is None:
         return Fate.AGAIN
-    found = _FATES.get(ended.exit_code, Fate.AGAIN)
+    fates = _LATER_FATES if is_proven else _FATES
+    found = fates.get(ended.exit_code, Fate.AGAIN)
     has_crashed = found is Fate.DONE and ended.summary is None
     return Fate.AGAIN if has_crashed or _reason(ended) == LEASE else found
 
@@ -195,7 +207,7 @@ class Dispatcher:
             ended = await self._submitted(errand, tries)
             lasted = self._clock() - began
             losses = 1 if lasted >= PROOF else losses + 1
-            then = fate(ended)
+            then = fate(ended, is_proven=self._is_proven())
             if then is Fate.STOP:
                 self.close()
             delay = self._delay(then, losses)
@@ -205,6 +217,10 @@ class Dispatcher:
             if delay is None:
                 return
             await self._pause(delay)
+
+    def _is_proven(self) -> bool:
+        """Tell whether the command was carried out by some shard."""
+        return any(each.fate is Fate.DONE for each in self._outcomes.values())
 
     async def _has_turn(self) -> bool:
         """Wait for a free worker, in the order of asking; False when closed."""

@@ -5,8 +5,8 @@ excludes; its files' times are the only clock that all share.
 """
 
 from batcher.fleet.allowance import Allowance
-from batcher.fleet.crew import Crew, muster
-from batcher.fleet.helm import Helm, Word
+from batcher.fleet.crew import Crew, crew_of
+from batcher.fleet.driver_sign import DriverSign, Word
 from batcher.fleet.holder import Holder
 from batcher.fleet.lease import TTL, HeldError, Lease
 from batcher.fleet.member import Listener, Member
@@ -21,8 +21,8 @@ __all__ = [
     "TTL",
     "Allowance",
     "Crew",
+    "DriverSign",
     "HeldError",
-    "Helm",
     "Holder",
     "Lease",
     "Listener",
@@ -34,8 +34,8 @@ __all__ = [
     "Round",
     "Terms",
     "Word",
+    "crew_of",
     "last_order",
-    "muster",
     "send",
     "shard_from",
 ]

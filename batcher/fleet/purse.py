@@ -17,19 +17,21 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from batcher.errors import StoreError, UsageError
+from batcher.fleet.roster import FOLDER, Roster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batcher.stores.directory import Directory
 
-__all__ = ["Note", "Purse", "Terms"]
+__all__ = ["Note", "Purse", "Terms", "has_purse"]
 
 PER_SHARD = 8
 """Slots for each shard: what a shard has left of its last one when it ends is out of
@@ -81,6 +83,17 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     slots: tuple[tuple[int, int], ...] = ()
 
 
+def has_purse(directory: Directory) -> bool:
+    """Tell whether the money of the last session is counted; blocks.
+
+    Raises:
+        StoreError: The directory cannot be read.
+    """
+    never = datetime.min.replace(tzinfo=UTC)
+    session = Roster.read(directory.entries(FOLDER), now=never).session
+    return any(True for _ in directory.entries(_folder(session)))
+
+
 class Purse:
     """One shard's part in the fleet's purse; its methods block, and one thread calls.
 
@@ -104,7 +117,7 @@ class Purse:
         self._session = session
         self._shard = shard
         self._owner = owner.encode()
-        self._folder = f"purse/{session:06}/"
+        self._folder = _folder(session)
 
     @property
     def note(self) -> Note:
@@ -233,3 +246,7 @@ class Purse:
 
     def _name(self, slot: tuple[int, int]) -> str:
         return f"{self._folder}slot-{slot[0]:06}-t{slot[1]:06}"
+
+
+def _folder(session: int) -> str:
+    return f"purse/{session:06}/"

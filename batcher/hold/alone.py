@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batcher.count import count_ledger
+from batcher.count import NOTHING, count_ledger
 from batcher.errors import UsageError
-from batcher.fleet import muster
+from batcher.fleet import crew_of
 from batcher.governor import Budget
 from batcher.hold.contract import close, prepared
 from batcher.ledger import LedgerWriter, lock_folder
@@ -36,6 +36,7 @@ class Alone:
             unknown=standings.maybe_billed(),
             images=count_ledger(standings).images,
         )
+        self.others = NOTHING
         self._folder = folder
 
     def is_ours(self) -> bool:
@@ -55,7 +56,7 @@ async def take_alone(job: Job, resources: AsyncExitStack) -> Alone:
     folder = prepared(job)
     lock = lock_folder(folder)
     resources.callback(lock.release)
-    crew = muster(job.directory, ttl=job.settings.lease)
+    crew = crew_of(job.directory, ttl=job.settings.lease)
     if crew is not None:
         who = f"shard {crew.shards[0]}" if crew.shards else "shard after shard"
         words = f"{who} of it is being worked on"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from batcher.count import Sums
     from batcher.fleet import Quota
     from batcher.governor import Budget
     from batcher.job import Job
@@ -43,12 +44,14 @@ class Hold(Protocol):
         ledger: Its open end.
         store: Where images go.
         budget: What was spent, of this run's part of the money.
+        others: What of the ledger was others' when this run began.
     """
 
     job: Job
     ledger: Ledger
     store: Store
     budget: Budget
+    others: Sums
 
     def is_ours(self) -> bool:
         """Tell whether one more request may leave."""

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from batcher.count import count_ledger
+from batcher.count import Sums, count_ledger
 from batcher.errors import UsageError
 from batcher.fleet import (
     Allowance,
@@ -64,6 +64,7 @@ class Shared:
     ledger: Ledger
     store: Store
     budget: Budget
+    others: Sums
 
     def __init__(self, job: Job, lease: Lease) -> None:
         settings = job.settings
@@ -134,6 +135,7 @@ class Shared:
             raise LostError(f"{job.out!r}: {self._reason or lease.lost}")
         job = self.job = await asyncio.to_thread(Job, job.options, job.environment)
         own = await asyncio.to_thread(_read_own, job)
+        self.others = Sums.of(job.reading.standings).without(Sums.of(own))
         self.budget = allowance = Allowance(
             self.member.want,
             spent=own.spent,

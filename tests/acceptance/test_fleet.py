@@ -167,6 +167,11 @@ def test_two_shards_at_once_make_each_image_once(
     assert sorted(count_by(gateway.posts(), "prompt").values()) == [1] * 12
     assert len(kept(out)) == 12
     check_whole(program, out, 12)
+    sums = [worker.summary for worker in workers]
+    assert (
+        sum(int(str(each["attempts"])) for each in sums) == 12
+    )  # each its own, not the other's
+    assert [each["maybe_billed_usd"] for each in sums] == [0, 0]
 
 
 def test_a_killed_shard_goes_on_at_once_and_repairs_the_line_it_tore(
@@ -303,6 +308,11 @@ def test_orders_reach_all(program: Program, start_gateway: Start, out: str) -> N
         out_now += 1 if line["event"] == "post" else -1
         most = max(most, out_now)
     assert most <= 2
+    refused = program("ctl", out, "max-spend", "3")
+    assert (refused.returncode, "began without max_spend" in refused.stderr) == (
+        2,
+        True,
+    )
     told = program("ctl", out, "stop")
     assert (told.returncode, "workers        2" in told.stdout) == (0, True)
     for worker in workers:

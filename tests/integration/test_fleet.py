@@ -26,7 +26,7 @@ from batcher.fleet import (
     Round,
     Terms,
     Word,
-    muster,
+    crew_of,
 )
 from batcher.stores.cloud import CloudDirectory
 from batcher.stores.folder import LocalDirectory
@@ -151,7 +151,7 @@ def test_of_another_machine_only_silence_tells_that_a_worker_is_dead(
     Lease(directory, (1, 2), ttl=TTL, holder=elsewhere).acquire()
     with pytest.raises(UsageError, match=f"held by process {dead.pid} on "):
         Lease(directory, (1, 2), ttl=TTL).acquire()
-    assert muster(directory, ttl=TTL) == ALONE
+    assert crew_of(directory, ttl=TTL) == ALONE
 
 
 def test_shards_of_another_number_wait_for_the_living_not_for_the_dead(
@@ -161,7 +161,7 @@ def test_shards_of_another_number_wait_for_the_living_not_for_the_dead(
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         dead.wait()
     Lease(directory, (1, 2), holder=Holder(pid=dead.pid)).acquire()
-    assert muster(directory) is None
+    assert crew_of(directory) is None
     Lease(directory, (1, 3)).acquire()
     with pytest.raises(UsageError, match="use the same number"):
         Lease(directory, (1, 4)).acquire()

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from batcher.cli import main
-from batcher.driver import shard_arguments
+from batcher.driver import shard_arguments, summed
 from batcher.errors import UsageError
+from batcher.fleet_view import FleetView
 from batcher.job import Job
+from batcher.ledger import FILE_NAME
+from batcher.ledger.event import encode
 from batcher.options import Options
+from tests.unit.test_fleet_view import attempt, result
 
 MANIFEST = (
     "requests:\n  - {prompt: 'a {{ what }}', matrix: {what: [fox, hare, newt]}}\n"
@@ -63,6 +68,40 @@ def test_what_counts_within_a_shard_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match="count within a shard"):
         shard_arguments(job(tmp_path, **options))
+
+
+@pytest.mark.parametrize(
+    ("stopped", "reason"),
+    [(None, "store"), ({"class": "quota", "message": "empty"}, "quota")],
+    ids=["ended", "stopped"],
+)
+def test_a_ledger_that_cannot_be_read_at_the_end_is_summed_as_it_was_seen(
+    stopped: dict[str, str] | None, reason: str, tmp_path: Path
+) -> None:
+    asked = job(tmp_path)
+    view = FleetView()
+    fox, *_ = (each.id for each in asked.requests())
+    for event in (attempt(fox), result(fox)):
+        view.take(encode(event))
+    (tmp_path / "out" / FILE_NAME).mkdir(parents=True)
+    summary = summed(asked, view, seconds=2.0, stopped=stopped)
+    assert (summary.total, summary.succeeded, summary.pending) == (3, 1, 2)
+    assert summary.spent_usd == summary.paid_usd == Decimal("0.4")
+    assert summary.exit_code == 3
+    assert summary.stopped is not None
+    assert summary.stopped["class"] == reason
+
+
+def test_what_the_run_directory_holds_counts_more_than_what_was_seen(
+    tmp_path: Path,
+) -> None:
+    asked = job(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "fox.png").write_bytes(b"x" * 9)
+    lines = (encode(result(each.id)) for each in asked.requests())
+    (tmp_path / "out" / FILE_NAME).write_bytes(b"".join(lines))
+    summary = summed(asked, FleetView(), seconds=2.0, stopped=None)
+    assert (summary.succeeded, summary.exit_code, summary.stopped) == (3, 0, None)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,17 @@ import pytest
 
 from batcher.cli.folder import check_idle
 from batcher.errors import UsageError
-from batcher.fleet import Crew, Helm, Lease, Note, Order, Quota, Word, muster, send
+from batcher.fleet import (
+    Crew,
+    DriverSign,
+    Lease,
+    Note,
+    Order,
+    Quota,
+    Word,
+    crew_of,
+    send,
+)
 from batcher.hold import hold
 from batcher.hold.shared import Shared
 from batcher.job import Job
@@ -116,28 +126,28 @@ async def test_a_run_of_the_whole_waits_for_every_shard(scene: Scene) -> None:
 
 
 async def test_a_driver_between_two_shards_is_not_disturbed(scene: Scene) -> None:
-    helm = Helm(scene.directory)
-    helm.visit()
+    sign = DriverSign(scene.directory)
+    sign.visit()
     with pytest.raises(UsageError, match="shard after shard of it"):
         async with hold(scene.job()):
             pass
     with pytest.raises(UsageError, match="a fleet's driver"):
         check_idle(scene.directory)
-    helm.leave()
+    sign.leave()
     check_idle(scene.directory)
 
 
 async def test_a_shard_is_held_within_and_given_back_after(scene: Scene) -> None:
     async with hold(scene.job("1/2")) as held:
         assert held.is_ours()
-        assert muster(scene.directory, ttl=TTL) == ALONE
+        assert crew_of(scene.directory, ttl=TTL) == ALONE
         with pytest.raises(UsageError, match="is held by process"):
             async with hold(scene.job("1/2")):
                 pass
         async with hold(scene.job("2/2")) as other:
             assert other.is_ours()
     assert not held.is_ours()
-    assert muster(scene.directory, ttl=TTL) is None
+    assert crew_of(scene.directory, ttl=TTL) is None
     assert (scene.out / FILE_NAME).exists()
 
 

@@ -17,13 +17,14 @@ from batcher.count import Count
 from batcher.driver import Fleet
 from batcher.engines import Ended
 from batcher.engines.dispatcher import Fate, Outcome
+from batcher.fleet_view import FleetView, Named
 from batcher.governor import Limits, Standing
 from batcher.job import Job
 from batcher.ledger.event import ErrorRecord
-from batcher.lookout import Lookout, Named
 from batcher.models import ErrorClass, Failure, Status
+from batcher.options import Options
 from tests.unit.test_driver import job
-from tests.unit.test_lookout import Scene, attempt, result
+from tests.unit.test_fleet_view import Scene, attempt, result
 
 FOX = Named(id="a", name="fox")
 FAILURE = Failure(error_class=ErrorClass.SERVER, message="down")
@@ -81,10 +82,10 @@ def test_all_that_is_known_is_said(
 
 
 def test_a_fleet_is_a_view(tmp_path: Path) -> None:
-    lookout = Lookout(Limits(max_spend=Decimal(5)))
+    view = FleetView(Limits(max_spend=Decimal(5)))
     lines: list[str] = []
     shards = Shards(Heard(lines))
-    fleet = Fleet(job(tmp_path), lookout, parts=4, listener=shards)
+    fleet = Fleet(job(tmp_path), view, parts=4, listener=shards)
     fleet.workers(2)
     for part in (1, 2):
         fleet.shard_began(part, 1)
@@ -93,7 +94,38 @@ def test_a_fleet_is_a_view(tmp_path: Path) -> None:
     assert said.endswith(" · 1 of 2 workers, 1 of 4 shards")
     assert "spent $0.00 of $5.00" in said
     assert lines == ["2 workers", "shard 1 has ended"]
-    assert lookout.snapshot().concurrency == 8
+    assert view.snapshot().concurrency == 8
+
+
+def test_a_fleet_knows_whose_requests_no_worker_has(tmp_path: Path) -> None:
+    fleet = Fleet(job(tmp_path), FleetView(), parts=4, listener=Shards(Heard([])))
+    ids = ("0" * 14 + "1", "0" * 14 + "4", "foreign")
+
+    def over() -> list[bool]:
+        return [fleet.is_over(id_, 0.0) for id_ in ids]
+
+    assert over() == [True, True, True]
+    fleet.shard_began(1, 1)
+    fleet.shard_began(4, 1)
+    assert over() == [False, False, True]
+    fleet.shard_ended(Outcome(part=1), 5.0)
+    assert over() == [True, False, True]
+    fleet.shard_began(1, 2)
+    assert over() == [False, False, True]
+
+
+def test_of_too_many_to_be_walked_no_id_tells_whose_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text("requests:\n  - {prompt: x, matrix: {i: {range: [1, 9]}}}\n")
+    options = Options(
+        manifests=(str(path),), endpoint="sandbox", out="o", sample="20%", engine="dask"
+    )
+    large = Job(options, {}, most_walked=5)
+    fleet = Fleet(large, FleetView(), parts=2, listener=Shards(Heard([])))
+    fleet.shard_began(1, 1)
+    assert not fleet.is_over("0" * 15, 0.0)
+    fleet.shard_ended(Outcome(part=1), None)
+    assert fleet.is_over("0" * 15, 0.0)
 
 
 class Heard(Lines):
@@ -145,8 +177,8 @@ async def test_a_panel_scrolls_what_went_wrong_and_no_more(tmp_path: Path) -> No
     panel = Panel(stream)
     panel.warn("too early for a panel")
     scene = Scene()
-    scene.lookout.observer = panel
-    panel.started(Fleet(job(tmp_path), scene.lookout, parts=4, listener=Shards(panel)))
+    scene.view.observer = panel
+    panel.started(Fleet(job(tmp_path), scene.view, parts=4, listener=Shards(panel)))
     scene.wrote(attempt("a"), result("a"))
     panel.retrying(FOX, FAILURE, 2.0)
     panel.ended(FOX, None)

@@ -19,6 +19,7 @@ from batcher.engines.dispatcher import (
 )
 
 KEPT = Ended(exit_code=0, summary={"succeeded": 1})
+REFUSED = Ended(exit_code=2, stderr=("cannot read 'ledger.jsonl'",))
 LOST = Ended(exit_code=None, stderr=("the worker is gone",))
 
 
@@ -248,6 +249,35 @@ async def test_what_stops_one_shard_keeps_the_others_from_beginning() -> None:
     assert stage.heard.words[-1] == "2 again None"
 
 
+async def test_trouble_at_the_start_of_a_later_shard_passes() -> None:
+    stage = await staged(workers=1, parts=3)
+    await stage.end(1, KEPT)
+    await stage.end(2, REFUSED)
+    assert stage.running == {3}
+    await stage.end(3, REFUSED)
+    await stage.time.passes(DELAY)
+    await stage.end(2, KEPT)
+    await stage.end(3, KEPT)
+    assert await stage.fates() == [Fate.DONE] * 3
+
+
+async def test_a_shard_that_never_starts_is_given_up() -> None:
+    stage = await staged(workers=1, parts=2)
+    await stage.end(1, KEPT)
+    for losses in range(LOSSES - 1):
+        await stage.end(2, REFUSED)
+        await stage.time.passes(DELAY * 2**losses)
+    await stage.end(2, REFUSED)
+    outcomes = await stage.run
+    assert outcomes[1] == Outcome(part=2, fate=Fate.AGAIN, tries=LOSSES, ended=REFUSED)
+
+
+async def test_a_command_that_no_shard_could_do_stops_them_all() -> None:
+    stage = await staged(workers=1, parts=2)
+    await stage.end(1, REFUSED)
+    assert await stage.fates() == [Fate.STOP, Fate.AGAIN]
+
+
 async def test_a_stop_does_not_wait_for_a_delay() -> None:
     stage = await staged(workers=2, parts=2)
     await stage.end(1, LOST)
@@ -323,3 +353,18 @@ def stopped(reason: str) -> Ended:
 )
 def test_what_follows_is_told_from_the_exit_code(ended: Ended, expected: Fate) -> None:
     assert fate(ended) is expected
+
+
+@pytest.mark.parametrize(
+    ("ended", "expected"),
+    [
+        pytest.param(KEPT, Fate.DONE, id="all kept"),
+        pytest.param(REFUSED, Fate.AGAIN, id="what another shard could do"),
+        pytest.param(stopped("auth"), Fate.STOP, id="stopped by the gateway"),
+        pytest.param(LOST, Fate.AGAIN, id="lost"),
+    ],
+)
+def test_once_a_shard_is_done_the_command_is_no_mistake(
+    ended: Ended, expected: Fate
+) -> None:
+    assert fate(ended, is_proven=True) is expected

@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from batcher.errors import StoreError, UsageError
-from batcher.fleet.crew import Crew, muster
-from batcher.fleet.helm import Word
+from batcher.fleet.crew import Crew, crew_of
+from batcher.fleet.driver_sign import Word
 from batcher.fleet.lease import TTL, Lease, awake
 from batcher.fleet.purse import Note
 from tests.unit.fleet.memory import FakeClock, MemoryDirectory
@@ -194,7 +194,7 @@ def test_nobody_joins_those_who_go_by_another_lease(scene: Scene, ttl: float) ->
     scene.clock.now += 20.0
     with pytest.raises(UsageError, match=f"a lease of 60 s, not {ttl:g}"):
         scene.lease(2, 2, ttl=ttl).acquire()
-    assert muster(scene.directory, ttl=2.0) == ALONE
+    assert crew_of(scene.directory, ttl=2.0) == ALONE
     holder.release(NOTE)
     scene.lease(2, 2, ttl=ttl).acquire()
 

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from batcher.fleet import Crew
     from batcher.stores import Directory
 
+    IsOver = Callable[[str, float], bool]
+    """Tells whether nobody works on a request any more, by its id and the time of its
+    last attempt, in seconds since the epoch."""
+
 NOTHING = Decimal(0)
 UNKNOWN = Limits()
 
@@ -59,7 +63,7 @@ class Observer(Protocol):
         """A request has ended; None when it was left unknown."""
 
 
-class Lookout:
+class FleetView:
     """Folds a fleet's ledger, line by line.
 
     Args:
@@ -136,14 +140,14 @@ class Lookout:
         elif event == "retry":
             self._live[id_] = replace(live, usd=None)
 
-    def settle(self, since: datetime | None) -> None:
+    def settle(self, is_over: IsOver) -> None:
         """Count requests where they stand that nobody works on any more.
 
         Args:
-            since: When the first of those began who work; None for nobody.
+            is_over: Tells which ones.
         """
         for id_, live in [*self._live.items()]:
-            if since is None or live.at < since.timestamp():
+            if is_over(id_, live.at):
                 self.count.move(live.before, self.standings.get(id_))
                 del self._live[id_]
 
@@ -194,7 +198,12 @@ class Lookout:
                 step(self.observer, raw, request)
 
 
-def overlook(directory: Directory, crew: Crew) -> Lookout:
+def everything(_: str, __: float) -> bool:
+    """Tell of any request that nobody works on it; an `IsOver`."""
+    return True
+
+
+def view_of(directory: Directory, crew: Crew) -> FleetView:
     """See how a fleet gets on, at one look; blocks.
 
     Args:
@@ -204,20 +213,21 @@ def overlook(directory: Directory, crew: Crew) -> Lookout:
     Raises:
         StoreError: The ledger cannot be read.
     """
-    lookout = Lookout()
+    view = FleetView()
     for file in files(directory):
         for raw in file.lines:
-            lookout.take(raw)
+            view.take(raw)
     parts = {int(label.partition("-")[0]) for label in crew.shards}
     began = [
         run.at
-        for part, (run, end) in lookout.standings.shards.items()
+        for part, (run, end) in view.standings.shards.items()
         if end is None and run.shard is not None and (part or run.shard[1]) in parts
     ]
-    lookout.settle(min(began, default=None))
-    lookout.workers = len(crew.shards)
-    lookout.hear(crew.word)
-    return lookout
+    since = min(began).timestamp() if began else inf
+    view.settle(lambda _, at: at < since)
+    view.workers = len(crew.shards)
+    view.hear(crew.word)
+    return view
 
 
 class _Live(msgspec.Struct, frozen=True, kw_only=True):

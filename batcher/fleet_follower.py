@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from batcher.errors import StoreError
+from batcher.fleet_view import FleetView, everything
 from batcher.governor import Limits
 from batcher.ledger import Standings
-from batcher.ledger.follow import Follower
+from batcher.ledger.follower import Follower
 from batcher.ledger.presence import presence
-from batcher.lookout import Lookout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batcher.count import Count
-    from batcher.fleet import Helm
+    from batcher.fleet import DriverSign
+    from batcher.fleet_view import IsOver, Observer
     from batcher.job import Job
-    from batcher.lookout import Observer
 
 LOOK = 1.0
 """Seconds between two looks at the ledger."""
@@ -46,27 +46,27 @@ LINES = 500
 """Lines folded at once, some milliseconds."""
 
 
-class Pursuit:
+class FleetFollower:
     """Follows a fleet; an async context manager, and what it has opened.
 
     Args:
         job: What the fleet does, all shards together.
-        helm: The driver's sign of life and its ear.
+        sign: The driver's sign of life and its ear.
         observer: Is told what the workers write, from now on.
 
     Attributes:
-        lookout: What is known.
+        view: What is known.
         is_stopped: The fleet was told to stop.
     """
 
-    def __init__(self, job: Job, helm: Helm, observer: Observer) -> None:
-        self.lookout = Lookout(
+    def __init__(self, job: Job, sign: DriverSign, observer: Observer) -> None:
+        self.view = FleetView(
             msgspec.convert(job.settings, Limits, from_attributes=True)
         )
-        self.lookout.begin(job.reading.standings, deepcopy(job.count))
+        self.view.begin(job.reading.standings, deepcopy(job.count))
         self.is_stopped = False
         self._job = job
-        self._helm = helm
+        self._sign = sign
         self._observer = observer
         self._follower = Follower(job.directory)
         self._resources = AsyncExitStack()
@@ -80,7 +80,7 @@ class Pursuit:
         async with AsyncExitStack() as opened:
             opened.enter_context(self._follower)
             opened.push_async_callback(self._leave)
-            await asyncio.to_thread(self._helm.visit)
+            await asyncio.to_thread(self._sign.visit)
             await self._look()
             self._resources = opened.pop_all()
         return self
@@ -88,14 +88,21 @@ class Pursuit:
     async def __aexit__(self, *_: object) -> None:
         await self._resources.aclose()
 
-    async def follow(self, ended: asyncio.Event) -> None:
-        """Look at the ledger until the run has ended, and once more."""
+    async def follow(self, ended: asyncio.Event, is_over: IsOver) -> None:
+        """Look at the ledger until the run has ended, and once more.
+
+        Args:
+            ended: Set when it has; nobody works any more.
+            is_over: Tells what a worker that has ended, or was lost, left open.
+        """
         while not ended.is_set():
             before = time.monotonic()
             await self._look()
+            self.view.settle(is_over)
             took = time.monotonic() - before
             await _either(ended, max(LOOK, SHARE * took))
         await self._look()
+        self.view.settle(everything)
 
     async def hear(self, ended: asyncio.Event, stop: Callable[[], None]) -> None:
         """Show that the driver lives, and hear orders, until the run has ended.
@@ -106,8 +113,8 @@ class Pursuit:
         """
         while not ended.is_set():
             with suppress(StoreError):  # the shards themselves say what is wrong
-                word = await asyncio.to_thread(self._helm.visit)
-                self.lookout.hear(word)
+                word = await asyncio.to_thread(self._sign.visit)
+                self.view.hear(word)
                 if any(order.name == "stop" for order in word.orders):
                     self.is_stopped = True
                     stop()
@@ -119,8 +126,8 @@ class Pursuit:
         try:
             if await asyncio.to_thread(self._follower.is_rewritten):
                 self._follower.begin_anew()
-                self.lookout.observer = None
-            if self.lookout.observer is None:
+                self.view.observer = None
+            if self.view.observer is None:
                 await self._begin()
             else:
                 await self._go_on()
@@ -131,8 +138,8 @@ class Pursuit:
         """Read the whole ledger; what is in it by now is no news."""
         standings = await asyncio.to_thread(self._read)
         count = _moved(self._job, standings)
-        self.lookout.begin(standings, count)
-        self.lookout.observer = self._observer
+        self.view.begin(standings, count)
+        self.view.observer = self._observer
 
     async def _go_on(self) -> None:
         """Fold what is new."""
@@ -140,7 +147,7 @@ class Pursuit:
         while piece := await asyncio.to_thread(next, pieces, None):
             for start in range(0, len(piece), LINES):
                 for raw in piece[start : start + LINES]:
-                    self.lookout.take(raw)
+                    self.view.take(raw)
                 await asyncio.sleep(0)
 
     def _read(self) -> Standings:
@@ -158,7 +165,7 @@ class Pursuit:
 
     async def _leave(self) -> None:
         with suppress(StoreError):  # it is taken for dead a little later
-            await asyncio.to_thread(self._helm.leave)
+            await asyncio.to_thread(self._sign.leave)
 
 
 def _moved(job: Job, standings: Standings) -> Count:

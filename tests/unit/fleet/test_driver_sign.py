@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from batcher.errors import StoreError
-from batcher.fleet import Helm, Order, Word, muster, send
+from batcher.fleet import DriverSign, Order, Word, crew_of, send
 from batcher.fleet.holder import Holder
 from batcher.fleet.lease import Lease
 from batcher.fleet.roster import DRIVER, PACE
@@ -34,14 +34,14 @@ class Scene:
         send(self.directory, order)
         return order
 
-    def driven_from_afar(self) -> Helm:
+    def driven_from_afar(self) -> DriverSign:
         """Have a driver of another machine, of which only silence tells."""
-        helm = Helm(self.directory)
-        helm.visit()
+        sign = DriverSign(self.directory)
+        sign.visit()
         data = msgspec.json.decode(self.directory.read(DRIVER) or b"")
         data["holder"] = msgspec.to_builtins(FAR)
         self.directory.write(DRIVER, msgspec.json.encode(data))
-        return helm
+        return sign
 
     def lease(self, part: int) -> Lease:
         return Lease(self.directory, (part, 4), clock=self.clock, holder=FAR)
@@ -53,60 +53,60 @@ def scene() -> Scene:
 
 
 def test_nobody_works_where_nobody_ever_did(scene: Scene) -> None:
-    assert muster(scene.directory) is None
+    assert crew_of(scene.directory) is None
     assert scene.directory.counts["write"] == 0
 
 
 def test_a_driver_is_at_work_until_it_leaves(scene: Scene) -> None:
-    helm = Helm(scene.directory)
-    assert helm.visit() == Word()
-    crew = muster(scene.directory)
+    sign = DriverSign(scene.directory)
+    assert sign.visit() == Word()
+    crew = crew_of(scene.directory)
     assert crew is not None
     assert (crew.shards, crew.has_driver) == ((), True)
-    helm.leave()
-    assert muster(scene.directory) is None
+    sign.leave()
+    assert crew_of(scene.directory) is None
 
 
 def test_a_silent_driver_is_taken_for_dead(scene: Scene) -> None:
-    helm = scene.driven_from_afar()
+    sign = scene.driven_from_afar()
     scene.clock.now += 59
-    assert muster(scene.directory) is not None
+    assert crew_of(scene.directory) is not None
     scene.clock.now += 2
-    assert muster(scene.directory) is None
-    helm.visit()
-    assert muster(scene.directory) is not None
+    assert crew_of(scene.directory) is None
+    sign.visit()
+    assert crew_of(scene.directory) is not None
 
 
 def test_a_driver_that_died_on_this_machine_is_gone_at_once(scene: Scene) -> None:
-    Helm(scene.directory).visit()
+    DriverSign(scene.directory).visit()
     data = msgspec.json.decode(scene.directory.read(DRIVER) or b"")
     data["holder"]["pid"] = 1 << 30
     scene.directory.write(DRIVER, msgspec.json.encode(data))
-    assert muster(scene.directory) is None
+    assert crew_of(scene.directory) is None
 
 
 def test_a_sign_that_cannot_be_read_is_nobodys(scene: Scene) -> None:
     scene.directory.write(DRIVER, b"{")
-    assert muster(scene.directory) is None
+    assert crew_of(scene.directory) is None
 
 
 def test_a_driver_hears_the_orders_since_it_began_each_read_once(scene: Scene) -> None:
     scene.order("stop")
-    helm = Helm(scene.directory)
-    assert (helm.after, helm.visit().orders) == (1, ())
+    sign = DriverSign(scene.directory)
+    assert (sign.after, sign.visit().orders) == (1, ())
     pause = scene.order("pause")
-    assert helm.visit().orders == (pause,)
+    assert sign.visit().orders == (pause,)
     resume = scene.order("resume")
     before = scene.directory.counts["read"]
-    assert helm.visit().orders == (pause, resume)
+    assert sign.visit().orders == (pause, resume)
     assert scene.directory.counts["read"] == before + 1
-    crew = muster(scene.directory)
+    crew = crew_of(scene.directory)
     assert crew is not None
     assert crew.word.orders == (pause, resume)
 
 
 def test_an_order_that_cannot_be_read_now_is_heard_later(scene: Scene) -> None:
-    helm = Helm(scene.directory)
+    sign = DriverSign(scene.directory)
     pause = scene.order("pause")
 
     def refuse(what: str, do: object) -> object:
@@ -116,9 +116,9 @@ def test_an_order_that_cannot_be_read_now_is_heard_later(scene: Scene) -> None:
 
     hook, scene.directory.hook = scene.directory.hook, refuse
     with pytest.raises(StoreError):
-        helm.visit()
+        sign.visit()
     scene.directory.hook = hook
-    assert helm.visit().orders == (pause,)
+    assert sign.visit().orders == (pause,)
 
 
 def test_without_a_driver_the_sessions_orders_are_in_force(scene: Scene) -> None:
@@ -126,34 +126,34 @@ def test_without_a_driver_the_sessions_orders_are_in_force(scene: Scene) -> None
     lease = scene.lease(2)
     lease.acquire()
     pause = scene.order("pause")
-    crew = muster(scene.directory)
+    crew = crew_of(scene.directory)
     assert crew is not None
     assert (crew.shards, crew.has_driver) == (("0002-of-0004",), False)
     assert crew.word == Word(orders=(pause,))
 
 
 def test_a_refusal_is_heard_and_forgotten(scene: Scene) -> None:
-    helm = Helm(scene.directory)
+    sign = DriverSign(scene.directory)
     scene.directory.write(PACE, msgspec.json.encode(Refusal(ipm=8.0)))
-    assert helm.visit().cap == 8
+    assert sign.visit().cap == 8
     scene.clock.now += 61
-    assert helm.visit().cap == 16
+    assert sign.visit().cap == 16
     scene.clock.now += 600
-    assert helm.visit().cap == inf
+    assert sign.visit().cap == inf
     scene.directory.write(PACE, b"{")
-    assert helm.visit().cap == inf
+    assert sign.visit().cap == inf
 
 
 def test_a_directory_that_does_not_show_what_was_written_is_an_error(
     scene: Scene,
 ) -> None:
-    helm = Helm(scene.directory)
-    helm.visit()
+    sign = DriverSign(scene.directory)
+    sign.visit()
     scene.directory.hook = lambda what, do: (
         [] if what == "list" else None if what == "entry" else do()
     )
     with pytest.raises(StoreError, match="is not listed"):
-        helm.visit()
+        sign.visit()
     scene.directory.hook = lambda what, do: None if what == "entry" else do()
     with pytest.raises(StoreError, match="is not listed"):
-        muster(scene.directory)
+        crew_of(scene.directory)

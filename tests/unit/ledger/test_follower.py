@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from batcher.errors import StoreError
 from batcher.ledger import FILE_NAME, compact_ledger
 from batcher.ledger.event import Compacted, encode, now
-from batcher.ledger.follow import PIECE, Follower
+from batcher.ledger.follower import PIECE, Follower
 from batcher.ledger.merge import files
 from batcher.ledger.rollup import Rollup
 from batcher.ledger.segment import GROUP, Segment

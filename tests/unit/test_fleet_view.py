@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from batcher.count import Count, count_ledger
 from batcher.fleet import Crew, Order, Word
+from batcher.fleet_view import FleetView, Named, everything, view_of
 from batcher.governor import Limits
 from batcher.ledger import FILE_NAME, Standings, State
 from batcher.ledger.event import (
@@ -26,7 +27,6 @@ from batcher.ledger.event import (
     Unknown,
     encode,
 )
-from batcher.lookout import Lookout, Named, overlook
 from batcher.models import Failure, Image, Status
 from tests.unit.ledger.memory_directory import MemoryDirectory
 from tests.unit.ledger.test_compact import LINES, damaged
@@ -102,21 +102,21 @@ def run_line(part: int = 1, *, seconds: float = 0.0, **settings: object) -> Run:
 
 
 class Scene:
-    """A lookout, its observer, and a clock."""
+    """A view, its observer, and a clock."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.now = NOW.timestamp()
-        self.lookout = Lookout(limits or Limits(), clock=lambda: self.now)
-        self.heard = self.lookout.observer = Heard()
+        self.view = FleetView(limits or Limits(), clock=lambda: self.now)
+        self.heard = self.view.observer = Heard()
 
     def wrote(self, *events: Event) -> Scene:
         for event in events:
-            self.lookout.take(encode(event))
+            self.view.take(encode(event))
         return self
 
     @property
     def states(self) -> dict[State, int]:
-        return {state: n for state, n in self.lookout.count.states.items() if n}
+        return {state: n for state, n in self.view.count.states.items() if n}
 
 
 def numbers(count: Count) -> tuple[object, ...]:
@@ -127,13 +127,13 @@ def numbers(count: Count) -> tuple[object, ...]:
 def test_when_nobody_works_any_more_it_counts_what_the_ledger_says(
     lines: list[dict[str, object]], chance: random.Random
 ) -> None:
-    lookout = Lookout()
+    view = FleetView()
     for raw in damaged(lines, chance):
-        lookout.take(raw)
-    lookout.settle(None)
-    standings = lookout.standings
-    assert numbers(lookout.count) == numbers(count_ledger(standings))
-    snapshot = lookout.snapshot()
+        view.take(raw)
+    view.settle(everything)
+    standings = view.standings
+    assert numbers(view.count) == numbers(count_ledger(standings))
+    snapshot = view.snapshot()
     assert snapshot.in_flight == snapshot.reserved == 0
     assert snapshot.unknown == standings.maybe_billed()
     assert snapshot.spent == standings.spent
@@ -161,14 +161,14 @@ def test_the_observer_hears_what_a_runs_own_would() -> None:
 def test_a_request_is_counted_where_it_stood_until_it_has_ended() -> None:
     scene = Scene().wrote(attempt("a"), attempt("b"))
     assert scene.states == {}
-    snapshot = scene.lookout.snapshot()
+    snapshot = scene.view.snapshot()
     assert (snapshot.in_flight, snapshot.reserved) == (2, Decimal(1))
     assert snapshot.unknown == 0
     scene.wrote(retry("a"), Reply(at=NOW, id="b", attempt=1, urls=("u",)))
-    assert (scene.states, scene.lookout.snapshot().in_flight) == ({}, 1)
+    assert (scene.states, scene.view.snapshot().in_flight) == ({}, 1)
     scene.wrote(attempt("a", 2), result("a"))
     assert scene.states == {State.SUCCEEDED: 1}
-    assert scene.lookout.snapshot().spent == Decimal("0.4")
+    assert scene.view.snapshot().spent == Decimal("0.4")
 
 
 def test_a_kept_request_that_is_put_back_is_no_longer_kept() -> None:
@@ -177,28 +177,39 @@ def test_a_kept_request_that_is_put_back_is_no_longer_kept() -> None:
 
 def test_what_was_open_before_those_who_work_began_is_not_in_flight() -> None:
     scene = Scene().wrote(attempt("a", seconds=-60), attempt("b", seconds=5))
-    scene.lookout.settle(NOW)
+    scene.view.settle(lambda _, at: at < NOW.timestamp())
     assert scene.states == {State.UNKNOWN: 1}
-    snapshot = scene.lookout.snapshot()
+    snapshot = scene.view.snapshot()
     assert snapshot.in_flight == 1
     assert (snapshot.reserved, snapshot.unknown) == (Decimal("0.5"), Decimal("0.5"))
+
+
+def test_what_a_lost_worker_left_open_is_not_in_flight() -> None:
+    scene = Scene().wrote(attempt("a"), attempt("b"))
+    scene.view.settle(lambda id_, _: id_ == "a")
+    assert scene.states == {State.UNKNOWN: 1}
+    snapshot = scene.view.snapshot()
+    assert snapshot.in_flight == 1
+    assert (snapshot.reserved, snapshot.unknown) == (Decimal("0.5"), Decimal("0.5"))
+    scene.wrote(attempt("a", 2), result("a"))
+    assert scene.states == {State.SUCCEEDED: 1}
 
 
 def test_the_rate_is_that_of_the_last_minute_by_the_ledgers_times() -> None:
     scene = Scene()
     scene.wrote(*(result(str(n), seconds=n) for n in range(1, 31)))
     scene.now += 30
-    assert scene.lookout.snapshot().rate == pytest.approx(60)
+    assert scene.view.snapshot().rate == pytest.approx(60)
     scene.now += 120
-    assert scene.lookout.snapshot().rate == 0
+    assert scene.view.snapshot().rate == 0
 
 
 def test_who_looks_later_finds_the_same_rate() -> None:
     scene = Scene()
     scene.now += 30
-    scene.lookout.begin(Standings(), Count())
+    scene.view.begin(Standings(), Count())
     scene.wrote(run_line(), *(result(str(n), seconds=n) for n in range(1, 31)))
-    assert scene.lookout.snapshot().rate == pytest.approx(60)
+    assert scene.view.snapshot().rate == pytest.approx(60)
 
 
 def order(name: str, value: int | None = None) -> Order:
@@ -207,27 +218,27 @@ def order(name: str, value: int | None = None) -> Order:
 
 def test_orders_change_the_limits_that_a_run_line_said() -> None:
     scene = Scene(Limits(ipm=9.0))
-    assert scene.lookout.snapshot().limit == 9
+    assert scene.view.snapshot().limit == 9
     begun = run_line(concurrency=3, ipm=60.0, max_spend=4.5, on_unknown="retry")
     scene.wrote(begun, attempt("a"))
-    scene.lookout.workers = 2
+    scene.view.workers = 2
     said = (order("ipm", 30), order("pause"), order("status"), order("concurrency", 5))
-    scene.lookout.hear(Word(orders=said))
-    snapshot = scene.lookout.snapshot()
+    scene.view.hear(Word(orders=said))
+    snapshot = scene.view.snapshot()
     assert (snapshot.limit, snapshot.is_learned) == (30, False)
     assert (snapshot.paused, snapshot.concurrency) == ("by hand", 10)
     assert snapshot.left == Decimal(4)
-    scene.lookout.hear(Word(orders=(*said, order("resume"), order("max-spend", 0))))
-    snapshot = scene.lookout.snapshot()
+    scene.view.hear(Word(orders=(*said, order("resume"), order("max-spend", 0))))
+    snapshot = scene.view.snapshot()
     assert (snapshot.paused, snapshot.left) == (None, Decimal(0))
 
 
 def test_a_refusal_that_the_fleet_heard_of_is_the_limit() -> None:
     scene = Scene(Limits(ipm=60.0))
-    scene.lookout.hear(Word(cap=12.0))
-    snapshot = scene.lookout.snapshot()
+    scene.view.hear(Word(cap=12.0))
+    snapshot = scene.view.snapshot()
     assert (snapshot.limit, snapshot.is_learned) == (12, True)
-    assert Lookout().snapshot().limit is None
+    assert FleetView().snapshot().limit is None
 
 
 @pytest.mark.parametrize(
@@ -245,7 +256,7 @@ def test_a_refusal_that_the_fleet_heard_of_is_the_limit() -> None:
 )
 def test_a_line_that_makes_no_sense_is_told_to_nobody(raw: bytes) -> None:
     scene = Scene()
-    scene.lookout.take(raw)
+    scene.view.take(raw)
     assert scene.heard.words == []
 
 
@@ -275,9 +286,9 @@ def test_one_look_at_a_fleet_tells_who_is_in_flight(
         result("d", seconds=26),
     ]
     directory.files[FILE_NAME] = b"".join(map(encode, lines))
-    lookout = overlook(directory, crew(*shards))
-    snapshot = lookout.snapshot()
+    view = view_of(directory, crew(*shards))
+    snapshot = view.snapshot()
     assert (snapshot.in_flight, snapshot.paused) == (in_flight, "by hand")
     assert snapshot.concurrency == 3 * len(shards)
-    assert lookout.count.states[State.UNKNOWN] == unknown
-    assert lookout.count.states[State.SUCCEEDED] == 1
+    assert view.count.states[State.UNKNOWN] == unknown
+    assert view.count.states[State.SUCCEEDED] == 1
