@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -19,17 +18,17 @@ from batcher.control import BY_HAND, INTERRUPTED
 from batcher.count import Count
 from batcher.engines.choice import make_engine
 from batcher.engines.dispatcher import Dispatcher, Fate
-from batcher.errors import StoreError, UsageError
+from batcher.errors import ManifestError, StoreError, UsageError
 from batcher.fleet import DriverSign
 from batcher.fleet_follower import FleetFollower
 from batcher.fleet_view import Observer as ViewObserver
 from batcher.job import Job, require_endpoint
 from batcher.ledger import read_ledger
 from batcher.ledger.presence import presence
-from batcher.manifest.source import STDIN
 from batcher.models import ErrorClass
 from batcher.plural import counted
 from batcher.selection import Selection
+from batcher.shard_command import shard_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,6 +146,7 @@ async def drive(
     """
     require_endpoint(job)
     check_consent(job)
+    attempts = job.reading.standings.attempts
     arguments = shard_arguments(job)
     sign = await asyncio.to_thread(DriverSign, job.directory, ttl=job.settings.lease)
     arguments = (*arguments, f"--orders-after={sign.after}")
@@ -175,45 +175,11 @@ async def drive(
     summary = await asyncio.to_thread(
         summed, job, follower.view, seconds=seconds, stopped=stopped
     )
+    refusal = _refusal(outcomes)
+    if refusal is not None and summary.attempts == attempts:
+        raise UsageError(refusal)
     code = summary.exit_code and (control.exit_code or summary.exit_code)
     return msgspec.structs.replace(summary, exit_code=code)
-
-
-def shard_arguments(job: Job) -> tuple[str, ...]:
-    """Write what was asked for as the command line of any of the shards.
-
-    Paths are made absolute: a worker may be started elsewhere, on the same files.
-
-    Raises:
-        UsageError: It cannot be done by shards.
-    """
-    options = job.options
-    if options.force:
-        words = "a lost shard is submitted again, and would buy again what it made"
-        raise UsageError(f"--force goes with --engine local: {words}")
-    if STDIN in options.manifests:
-        raise UsageError("--engine needs a manifest that every worker can read, not -")
-    if options.first is not None or options.shard or not _is_percent(options.sample):
-        words = "--first, --shard and --sample N count within a shard"
-        raise UsageError(f"--engine: {words}; use --where, or --sample P%")
-    flags: dict[str, object] = {
-        "out": job.folder.resolve() if job.folder is not None else job.out,
-        "endpoint": options.endpoint,
-        "base-url": options.base_url,
-        "retry": ",".join(options.retry) or None,
-        "where": options.where,
-        "marks": options.marks and _path(options.marks),
-        "sample": options.sample,
-        "seed": options.seed or None,
-        **{name.replace("_", "-"): value for name, value in options.settings.items()},
-    }
-    return (
-        "run",
-        *map(_path, options.manifests),
-        *(f"--{name}={value}" for name, value in flags.items() if value is not None),
-        *(["--accept-changes"] if options.accept_changes else []),
-        *(f"--set={name}={_text(value)}" for name, value in options.fields.items()),
-    )
 
 
 def summed(
@@ -235,9 +201,11 @@ def summed(
     try:
         standings = read_ledger(job.directory, holds=presence(job.directory)).standings
         count = _counted(job, standings)
-    except StoreError as error:
+    except (StoreError, ManifestError) as error:
         standings, count = view.standings, view.count
-        stopped = stopped or {"class": ErrorClass.STORE.value, "message": str(error)}
+        is_store = isinstance(error, StoreError)
+        kind = ErrorClass.STORE if is_store else ErrorClass.CONFIG
+        stopped = stopped or {"class": kind.value, "message": str(error)}
     summary = count.summary(
         standings,
         total=job.plan.total,
@@ -294,6 +262,14 @@ def _stopped(
     return None
 
 
+def _refusal(outcomes: tuple[Outcome, ...]) -> str | None:
+    """Give the words of a shard that could not start, and sent nothing."""
+    for outcome in outcomes:
+        if outcome.fate is Fate.STOP and outcome.ended and outcome.ended.exit_code == 2:
+            return _reason(outcome)["message"]
+    return None
+
+
 def _reason(outcome: Outcome) -> Mapping[str, str]:
     """Say what stopped a shard, and with it the others."""
     ended = outcome.ended
@@ -301,17 +277,5 @@ def _reason(outcome: Outcome) -> Mapping[str, str]:
     if isinstance(stopped, dict):
         return {str(key): str(value) for key, value in stopped.items()}
     last = ended.stderr[-1] if ended and ended.stderr else "it did not say why"
-    return {"class": ErrorClass.CONFIG.value, "message": f"{outcome.part}: {last}"}
-
-
-def _is_percent(sample: str | None) -> bool:
-    return sample is None or sample.strip().endswith("%")
-
-
-def _path(name: str) -> str:
-    return str(Path(name).resolve())
-
-
-def _text(value: object) -> str:
-    """Write a field as `--set` reads it: as YAML, which JSON is."""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    words = f"shard {outcome.part}: {last.removeprefix('batcher: ')}"
+    return {"class": ErrorClass.CONFIG.value, "message": words}

@@ -119,6 +119,17 @@ def test_an_interruption_drains_every_worker(
     assert len(gateway.posts()) == 24
 
 
+def test_what_no_shard_can_begin_with_is_told_as_if_it_were_one_run(
+    program: Program, start_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = start_gateway()
+    program.write("m.yaml", MANIFEST)
+    done = program("run", "m.yaml", *flags(gateway, "processes"), "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "has no key" in done.stderr.splitlines()[-1]
+    assert gateway.posts() == []
+
+
 def test_a_wrong_key_stops_every_worker(
     program: Program, start_gateway: Callable[..., Gateway]
 ) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from batcher.cli import main
-from batcher.driver import shard_arguments, summed
+from batcher.driver import summed
 from batcher.errors import UsageError
 from batcher.fleet_view import FleetView
 from batcher.job import Job
 from batcher.ledger import FILE_NAME
 from batcher.ledger.event import encode
 from batcher.options import Options
+from batcher.shard_command import shard_arguments
 from tests.unit.test_fleet_view import attempt, result
 
 MANIFEST = (
