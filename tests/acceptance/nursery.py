@@ -30,6 +30,9 @@ import batcher
 LIFE = 100
 """Seconds after which a command dies of SIGALRM: less than a test may take."""
 
+LONG_LIFE = 3600
+"""The same for servers, which a benchmark needs for longer."""
+
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A command to be started."""
@@ -39,6 +42,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str]
     stdout: str
     stderr: str
+    life: int
 
 
 class Child:
@@ -75,7 +79,12 @@ class Nursery:
         atexit.register(self._close)
 
     def start(
-        self, arguments: tuple[str, ...], folder: Path, environment: Mapping[str, str]
+        self,
+        arguments: tuple[str, ...],
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        life: int = LIFE,
     ) -> Child:
         """Start a command."""
         stem = f"{self._streams.name}/{self._asked}"
@@ -85,6 +94,7 @@ class Nursery:
             environment=environment,
             stdout=f"{stem}.out",
             stderr=f"{stem}.err",
+            life=life,
         )
         for path in (order.stdout, order.stderr):
             Path(path).touch()
@@ -122,7 +132,7 @@ def obey(order: Order) -> NoReturn:
     os.environ.clear()
     os.environ.update(order.environment)
     sys.argv[1:] = order.arguments
-    signal.alarm(LIFE)
+    signal.alarm(order.life)
     runpy.run_module("batcher", run_name="__main__", alter_sys=True)
     raise AssertionError  # it exits
 

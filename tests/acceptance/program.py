@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.acceptance.nursery import nursery
+from tests.acceptance.nursery import LONG_LIFE, nursery
 
 BATCHER = (sys.executable, "-m", "batcher")
 SECONDS = 60
@@ -81,7 +81,9 @@ class Gateway:
     def __init__(self, journal: Path, *flags: str) -> None:
         self.journal = journal
         words = ("sandbox", "--port", "0", "--journal", str(journal), *flags)
-        self._child = nursery().start(words, journal.parent, dict(os.environ))
+        self._child = nursery().start(
+            words, journal.parent, dict(os.environ), life=LONG_LIFE
+        )
         wait_until(lambda: "\n" in self._printed())
         self.base_url = self._printed().splitlines()[0].split()[-1]
 
