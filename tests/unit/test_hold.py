@@ -205,7 +205,7 @@ async def test_a_shard_that_is_lost_before_the_work_began_is_waited_for_or_an_er
 ) -> None:
     job = scene.job("1/2", is_patient=is_patient, max_spend=1)
     scene.lease(2, 2)  # which has to learn of the first one, and that takes a while
-    async with asyncio.timeout(20), AsyncExitStack() as stack:
+    async with asyncio.timeout(60), AsyncExitStack() as stack:
         taking = asyncio.create_task(stack.enter_async_context(hold(job)))
         while not [*scene.directory.entries("fleet/shard-0001")]:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
