@@ -109,7 +109,6 @@ class Count:
             skipped: Requests that the run left alone.
             stopped: Why it stopped early.
         """
-        sums = Sums.of(standings)
         unknown = sum(self.states[state] for state in _UNKNOWN)
         succeeded = self.states[State.SUCCEEDED]
         failed, rejected = self.states[State.FAILED], self.states[State.REJECTED]
@@ -123,9 +122,9 @@ class Count:
             pending=max(0, total - succeeded - failed - rejected - unknown),
             skipped=skipped,
             images=self.images,
-            attempts=sums.attempts,
-            spent_usd=sums.spent if priced else None,
-            maybe_billed_usd=sums.maybe_billed if priced else None,
+            attempts=standings.attempts,
+            spent_usd=standings.spent if priced else None,
+            maybe_billed_usd=standings.maybe_billed() if priced else None,
             errors=_positive(self.errors),
             warnings=_positive(self.warnings),
             seconds=round(seconds, 3),

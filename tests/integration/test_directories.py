@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -175,6 +176,17 @@ def test_a_store_that_refuses_is_quoted(
     assert str(caught.value).startswith(f"cannot write 's3://{bucket_name}/run/x': ")
     assert "made-up" not in str(caught.value)
     assert odd.requests["PUT"] >= 1
+
+
+def test_a_busy_store_is_tried_for_as_long_as_there_is_patience(odd: OddServer) -> None:
+    """By itself the client gives up after ten tries, which are over sooner."""
+    patience = 6.0
+    directory = CloudDirectory("s3://busy/run", patience=patience)
+    started = time.monotonic()
+    with pytest.raises(StoreError, match="SlowDown"):
+        directory.write("x", b"")
+    assert time.monotonic() - started >= patience
+    assert odd.requests["PUT"] > 1
 
 
 def test_a_conflict_that_nobody_won_is_no_defeat(odd: OddServer) -> None:

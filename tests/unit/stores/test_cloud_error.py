@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 from obstore import exceptions
 
-from batcher.stores.cloud_error import ADVICE, FOREIGN, is_absent, refusal, scrubbed
+from batcher.stores.cloud_error import (
+    ADVICE,
+    FOREIGN,
+    is_absent,
+    is_unwell,
+    refusal,
+    scrubbed,
+)
 
 CLASSES = [
     each
@@ -16,6 +23,21 @@ def test_every_exception_of_the_client_is_mapped() -> None:
     assert exceptions.BaseError in CLASSES
     assert [each for each in CLASSES if each not in ADVICE] == []
     assert [each for each in CLASSES if not issubclass(each, FOREIGN)] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "is_so"),
+    [
+        ("Server returned non-2xx status code: 503 Service Unavailable: ", True),
+        ("Server returned non-2xx status code: 429 Too Many Requests: ", True),
+        ("Server returned non-2xx status code: 403 Forbidden: ", False),
+        ("HTTP error: error sending request", False),
+    ],
+)
+def test_a_store_that_answers_that_it_cannot_is_told_from_one_that_does_not(
+    said: str, *, is_so: bool
+) -> None:
+    assert is_unwell(exceptions.GenericError(said)) is is_so
 
 
 @pytest.mark.parametrize("kind", ADVICE)
