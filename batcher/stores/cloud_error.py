@@ -122,6 +122,6 @@ def _said(text: str) -> str:
     if found := _CODE.search(head):
         said = ": ".join(part.strip() for part in found.groups() if part)
         return unescape(said.partition("\n")[0])  # Azure appends a request's id
-    said = " ".join(head.rpartition(" - ")[2].split())[:300]
+    said = " ".join(head.rpartition(" - ")[2].split())[:300].rstrip(" :")
     system = _SYSTEM.search(debug)
     return f"{said}: {system[1]}" if system else said

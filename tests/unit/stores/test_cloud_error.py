@@ -46,6 +46,12 @@ def test_a_refusal_says_what_where_why_and_what_to_do(kind: type[Exception]) -> 
     assert text == f"cannot write 's3://b/x': for a reason; {ADVICE[kind]}"
 
 
+def test_words_that_announce_nothing_end_without_a_colon() -> None:
+    said = "Generic S3 error: it took 5 s - Server returned 503 Service Unavailable: "
+    words = str(refusal("list", "s3://b/x", exceptions.GenericError(said)))
+    assert "Server returned 503 Service Unavailable; check the network" in words
+
+
 def test_the_words_of_the_store_are_found() -> None:
     reply = (
         "Generic S3 error: Error performing PUT http://h/x?sig=1 in 1ms - "
