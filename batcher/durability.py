@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 SECONDS = 1.0
 """How far the disk may be behind."""
 
-IMAGES = 512
+IMAGES = 32
 """So many are brought to the disk sooner, beside the work and not after it."""
 
 LOOK = 0.1

@@ -14,6 +14,7 @@ from aiofiles.os import wrap as in_thread
 
 from batcher.errors import StoreError
 from batcher.images import SUFFIX, Defect, NotEmbedded, embedding, spliced
+from batcher.stores.disk import start_writing
 from batcher.stores.gauge import Gauge
 from batcher.stores.store import Draft
 
@@ -134,6 +135,8 @@ class LocalPartial:
         """
         self._flush()
         try:
+            if self._is_large and self._file is not None:
+                start_writing(self._file)  # beside the work: `sync` finds less to do
             self._close()
         except OSError as error:
             raise self._refused(error) from error
