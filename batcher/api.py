@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batcher.ledger.event import Result
     from batcher.models import Failure, Request, Summary
     from batcher.plan import Plan
-    from batcher.runner import View
+    from batcher.run_view import RunView
     from batcher.sandbox import SandboxOptions
 
 Finished = TypeVar("Finished")
@@ -128,7 +128,7 @@ class _Callback:
     ) -> None:
         self._on_result = on_result
 
-    def started(self, view: View) -> None:
+    def started(self, view: RunView) -> None:
         """Say nothing."""
 
     def attempted(self, request: Request, attempt: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,7 +21,6 @@ from batcher.engines.dispatcher import Dispatcher, Fate
 from batcher.errors import ManifestError, StoreError, UsageError
 from batcher.fleet import DriverSign
 from batcher.fleet_follower import FleetFollower
-from batcher.fleet_view import Observer as ViewObserver
 from batcher.job import Job, require_endpoint
 from batcher.ledger import read_ledger
 from batcher.ledger.presence import presence
@@ -37,23 +36,14 @@ if TYPE_CHECKING:
     from batcher.control import Control
     from batcher.engines.dispatcher import Listener as DispatchListener
     from batcher.engines.dispatcher import Outcome
-    from batcher.fleet_view import FleetView
+    from batcher.fleet_view import FleetView, Named
     from batcher.governor import Standing
     from batcher.ledger import Standings
     from batcher.models import Summary
+    from batcher.observer import Observer
 
 PER_WORKER = 4
 """Shards for each worker, unless told otherwise: a slow one does not decide the end."""
-
-
-class Observer(ViewObserver, Protocol):
-    """Is told what happens in a fleet; must not block or raise."""
-
-    def started(self, view: Fleet) -> None:
-        """The run has begun."""
-
-    def draining(self, in_flight: int) -> None:
-        """Nothing new leaves any more; so many are still out."""
 
 
 class Fleet:
@@ -126,7 +116,11 @@ class Fleet:
 
 
 async def drive(
-    job: Job, *, observer: Observer, listener: DispatchListener, control: Control
+    job: Job,
+    *,
+    observer: Observer[Named, Fleet],
+    listener: DispatchListener,
+    control: Control,
 ) -> Summary:
     """Do a run on the workers of an engine.
 

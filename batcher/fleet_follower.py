@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from batcher.count import Count
     from batcher.fleet import DriverSign
-    from batcher.fleet_view import IsOver, Observer
+    from batcher.fleet_view import IsOver, Named
     from batcher.job import Job
+    from batcher.observer import RequestObserver
 
 LOOK = 1.0
 """Seconds between two looks at the ledger."""
@@ -59,7 +60,9 @@ class FleetFollower:
         is_stopped: The fleet was told to stop.
     """
 
-    def __init__(self, job: Job, sign: DriverSign, observer: Observer) -> None:
+    def __init__(
+        self, job: Job, sign: DriverSign, observer: RequestObserver[Named]
+    ) -> None:
         self.view = FleetView(
             msgspec.convert(job.settings, Limits, from_attributes=True)
         )

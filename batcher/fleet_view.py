@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batcher.fleet import Crew
+    from batcher.observer import RequestObserver
     from batcher.stores import Directory
 
     IsOver = Callable[[str, float], bool]
@@ -48,19 +49,6 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
-
-
-class Observer(Protocol):
-    """Is told what workers wrote, soon after; must not block or raise."""
-
-    def attempted(self, request: Named, attempt: int) -> None:
-        """An attempt was announced."""
-
-    def retrying(self, request: Named, failure: Failure, delay: float) -> None:
-        """An attempt failed, and another will follow."""
-
-    def ended(self, request: Named, result: Result | None) -> None:
-        """A request has ended; None when it was left unknown."""
 
 
 class FleetView:
@@ -85,7 +73,7 @@ class FleetView:
     ) -> None:
         self.limits = self._begun_with = limits
         self.workers = 1
-        self.observer: Observer | None = None
+        self.observer: RequestObserver[Named] | None = None
         self._clock = clock
         self._word = Word()
         self._is_paused = False
@@ -273,7 +261,7 @@ def _seconds(at: object) -> float:
         return 0.0
 
 
-def _tell_retry(observer: Observer, raw: bytes, request: Named) -> None:
+def _tell_retry(observer: RequestObserver[Named], raw: bytes, request: Named) -> None:
     line = _retry(raw)
     failure = Failure(
         error_class=ErrorClass(line.error.error_class),
@@ -285,12 +273,12 @@ def _tell_retry(observer: Observer, raw: bytes, request: Named) -> None:
     observer.retrying(request, failure, line.delay)
 
 
-def _tell_result(observer: Observer, raw: bytes, request: Named) -> None:
+def _tell_result(observer: RequestObserver[Named], raw: bytes, request: Named) -> None:
     result = _result(raw)
     observer.ended(replace(request, name=result.name), result)
 
 
-_TOLD: Mapping[str, Callable[[Observer, bytes, Named], None]] = {
+_TOLD: Mapping[str, Callable[[RequestObserver[Named], bytes, Named], None]] = {
     "attempt": lambda told, raw, request: told.attempted(request, _number(raw).attempt),
     "retry": _tell_retry,
     "unknown": lambda told, _, request: told.ended(request, None),

@@ -1,7 +1,7 @@
 """One run from start to end: resources opened, the work done, everything accounted for.
 
 The parts are put together here and nowhere else. Knows nothing of terminals or signals;
-whoever calls it interrupts through `Control` and watches through `Observer`.
+whoever calls it interrupts through `Control` and watches through an `Observer`.
 """
 
 from __future__ import annotations
@@ -10,84 +10,48 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET
 
-from batcher.config import BUILT_IN, SANDBOX, Endpoint
 from batcher.consent import check_consent
 from batcher.control import BY_HAND, INTERRUPTED, Control, Desk
-from batcher.count import Count, own_part
+from batcher.count import own_part
 from batcher.durability import Durability, seen_to_its_end
 from batcher.errors import ManifestError, StoreError
 from batcher.gate import Gate
-from batcher.governor import Limits, Standing, reasons
+from batcher.governor import Limits
 from batcher.hold import Hold, hold
 from batcher.job import Job, require_endpoint
 from batcher.ledger import event
 from batcher.models import ErrorClass, Failure, Request, Summary
 from batcher.pool import LocalPool
+from batcher.run_view import RunView
 from batcher.version import VERSION
-from batcher.ways import Way, make_governor, open_routes, prices_by_route
-from batcher.worker import Observer as WorkerObserver
+from batcher.ways import (
+    Way,
+    make_governor,
+    open_routes,
+    prices_by_route,
+    with_sandbox,
+)
 from batcher.worker import Terms, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from decimal import Decimal
+    from collections.abc import Callable, Iterator, Mapping
 
     from batcher.fleet import Quota
+    from batcher.observer import Observer
     from batcher.remote import Command
-    from batcher.sandbox import Sandbox, SandboxOptions
+    from batcher.sandbox import SandboxOptions
     from batcher.transport import Routes
-
-
-class Observer(WorkerObserver, Protocol):
-    """Is told what happens in a run; must not block or raise."""
-
-    def started(self, view: View) -> None:
-        """The run has begun."""
-
-    def draining(self, in_flight: int) -> None:
-        """Nothing new leaves any more; so many are still out."""
-
-
-class View(msgspec.Struct, frozen=True, kw_only=True):
-    """What an observer may look at while a run goes on.
-
-    Attributes:
-        job: The run.
-        count: Requests by where they stand.
-        gate: Where requests wait, and its governor.
-        clock: Monotonic seconds, the governor's.
-    """
-
-    job: Job
-    count: Count
-    gate: Gate
-    clock: Callable[[], float]
-
-    def snapshot(self) -> Standing:
-        """Tell the pace and the money."""
-        return self.gate.governor.snapshot(self.clock())
-
-    @property
-    def max_spend(self) -> Decimal | None:
-        """Give the USD that the run directory may cost."""
-        return self.gate.governor.limits.max_spend
-
-    def remark(self) -> str:
-        """Say which routes were left out, if any."""
-        dropped = reasons(self.gate.governor.dropped)
-        return f"left out: {dropped}" if dropped else ""
 
 
 async def execute(
     job: Job,
-    observer: Observer,
+    observer: Observer[Request, RunView],
     *,
     control: Control | None = None,
     sandbox: SandboxOptions | None = None,
@@ -109,38 +73,16 @@ async def execute(
         UsageError: The run cannot start; nothing was sent.
     """
     endpoints = (require_endpoint(job), *job.fallbacks)
-    keys = [endpoint.keys(job.environment) for endpoint in endpoints]
+    ways = tuple(Way(endpoint=e, keys=e.keys(job.environment)) for e in endpoints)
     check_consent(job)
     async with AsyncExitStack() as resources:
         held = await resources.enter_async_context(hold(job))
         check_consent(held.job)
-        if any(_is_built_in_sandbox(endpoint) for endpoint in endpoints):
-            gateway = await resources.enter_async_context(_sandbox(sandbox))
-            endpoints = tuple(_located(each, gateway) for each in endpoints)
-        pairs = zip(endpoints, keys, strict=True)
-        ways = tuple(Way(endpoint=place, keys=own) for place, own in pairs)
+        ways = await resources.enter_async_context(with_sandbox(ways, sandbox))
         transport = await resources.enter_async_context(open_routes(ways))
         run = _Run(held, ways, transport=transport, observer=observer, chance=chance)
         await resources.enter_async_context(held.attended(run))
         return await run.go(control or Control())
-
-
-def _is_built_in_sandbox(endpoint: Endpoint) -> bool:
-    return endpoint.base_url == BUILT_IN[SANDBOX].base_url
-
-
-def _sandbox(options: SandboxOptions | None) -> Sandbox:
-    """Make a sandbox, and load it: other runs begin sooner without it."""
-    from batcher.sandbox import Sandbox, SandboxOptions  # noqa: PLC0415 - as it says
-
-    return Sandbox(options or SandboxOptions())
-
-
-def _located(endpoint: Endpoint, gateway: Sandbox) -> Endpoint:
-    """Say where the sandbox of this run listens."""
-    if not _is_built_in_sandbox(endpoint):
-        return endpoint
-    return msgspec.structs.replace(endpoint, base_url=gateway.base_url)
 
 
 class _Run:
@@ -152,7 +94,7 @@ class _Run:
         ways: tuple[Way, ...],
         *,
         transport: Routes,
-        observer: Observer,
+        observer: Observer[Request, RunView],
         chance: Callable[[], float],
     ) -> None:
         clock = time.monotonic
@@ -170,11 +112,15 @@ class _Run:
         self._started = clock()
         self._id = f"{event.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         governor = make_governor(
-            ways, _limits(job), budget=held.budget, now=self._started, random=chance
+            ways,
+            msgspec.convert(job.settings, Limits, from_attributes=True),
+            budget=held.budget,
+            now=self._started,
+            random=chance,
         )
         self._gate = Gate(governor, clock, held)
         self._pool = LocalPool(room=self._room, is_closed=lambda: self._gate.is_closed)
-        self._view = View(job=job, count=self._count, gate=self._gate, clock=clock)
+        self._view = RunView(job=job, count=self._count, gate=self._gate, clock=clock)
         self._worker = Worker(
             transport=transport,
             store=self._store,
@@ -348,17 +294,3 @@ class _Run:
         if control.exit_code is not None:
             return {"class": INTERRUPTED, "message": "stopped by a signal"}
         return None
-
-
-def _limits(job: Job) -> Limits:
-    settings = job.settings
-    return Limits(
-        concurrency=settings.concurrency,
-        ipm=settings.ipm,
-        rpm=settings.rpm,
-        adaptive=settings.adaptive,
-        max_spend=settings.max_spend,
-        max_images=settings.max_images,
-        longest_wait=settings.longest_wait,
-        wait_for_quota=settings.wait_for_quota,
-    )

@@ -6,18 +6,21 @@ rotation, with one budget for all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
-from batcher.config import Endpoint, Secret
+from batcher.config import BUILT_IN, SANDBOX, Endpoint, Secret
 from batcher.governor import Account, Budget, Governor, Limits, Rotation
 from batcher.transport import HttpTransport, Routes
 from batcher.version import VERSION
 
 if TYPE_CHECKING:
     from batcher.pricing import Price
+    from batcher.sandbox import SandboxOptions
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +28,32 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
     endpoint: Endpoint
     keys: Mapping[str, Secret]
+
+    @property
+    def is_built_in(self) -> bool:
+        """Tell whether it leads to the sandbox of the run itself."""
+        return self.endpoint.base_url == BUILT_IN[SANDBOX].base_url
+
+    def leading_to(self, sandbox_url: str) -> Way:
+        """Give the way, to where the sandbox listens if that is where it leads."""
+        if not self.is_built_in:
+            return self
+        return replace(self, endpoint=replace(self.endpoint, base_url=sandbox_url))
+
+
+@asynccontextmanager
+async def with_sandbox(
+    ways: tuple[Way, ...], options: SandboxOptions | None
+) -> AsyncIterator[tuple[Way, ...]]:
+    """Start the built-in sandbox, if a way leads there; say where it listens."""
+    if not any(way.is_built_in for way in ways):
+        yield ways
+        return
+    # Other runs begin sooner without it.
+    from batcher.sandbox import Sandbox, SandboxOptions  # noqa: PLC0415
+
+    async with Sandbox(options or SandboxOptions()) as sandbox:
+        yield tuple(way.leading_to(sandbox.base_url) for way in ways)
 
 
 def open_routes(ways: tuple[Way, ...]) -> Routes:

@@ -22,6 +22,7 @@ from batcher.cli.view import (
     state_parts,
 )
 from batcher.models import Status
+from batcher.observer import Observer
 from batcher.plural import counted
 
 if TYPE_CHECKING:
@@ -39,23 +40,8 @@ LINE_SECONDS = 60.0
 log = logging.getLogger(__name__)
 
 
-class Display(Protocol):
+class Display(Observer["Named", "View"], Protocol):
     """An observer, of a run or of a fleet, that has something on the screen."""
-
-    def started(self, view: View) -> None:
-        """The run has begun."""
-
-    def attempted(self, request: Named, attempt: int) -> None:
-        """An attempt was announced and is about to leave."""
-
-    def retrying(self, request: Named, failure: Failure, delay: float) -> None:
-        """An attempt failed, and another will follow."""
-
-    def ended(self, request: Named, result: Result | None) -> None:
-        """A request has ended; None when it was left unknown."""
-
-    def draining(self, in_flight: int) -> None:
-        """Nothing new leaves any more; so many are still out."""
 
     def warn(self, words: str) -> None:
         """Say what the user should know, without tearing what is there."""

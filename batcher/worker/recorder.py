@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
@@ -17,24 +17,12 @@ if TYPE_CHECKING:
 
     from batcher.ledger import Ledger, Standing
     from batcher.models import Failure, Image, Request, Status
+    from batcher.observer import RequestObserver
     from batcher.provenance import Step
     from batcher.worker.arrival import Arrival
     from batcher.worker.terms import Terms
 
 NOTHING = Decimal(0)
-
-
-class Observer(Protocol):
-    """Is told what happens, as it happens; must not block or raise."""
-
-    def attempted(self, request: Request, attempt: int) -> None:
-        """An attempt was announced and is about to leave."""
-
-    def retrying(self, request: Request, failure: Failure, delay: float) -> None:
-        """An attempt failed, and another will follow."""
-
-    def ended(self, request: Request, result: event.Result | None) -> None:
-        """A request has ended; None when it was left unknown."""
 
 
 class Recorder:
@@ -48,7 +36,9 @@ class Recorder:
         observer: Is told of each line that matters to people.
     """
 
-    def __init__(self, ledger: Ledger, terms: Terms, observer: Observer) -> None:
+    def __init__(
+        self, ledger: Ledger, terms: Terms, observer: RequestObserver[Request]
+    ) -> None:
         self._ledger = ledger
         self._terms = terms
         self._observer = observer

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from batcher.gate import Gate
     from batcher.ledger import Ledger, ReplyLine, Standing
+    from batcher.observer import RequestObserver
     from batcher.transport import Begin, Received
-    from batcher.worker.recorder import Observer
     from batcher.worker.terms import Terms
 
 DOWNLOAD_SECONDS = 300.0
@@ -95,7 +95,7 @@ class Worker:
         ledger: Ledger,
         gate: Gate,
         terms: Terms,
-        observer: Observer,
+        observer: RequestObserver[Request],
     ) -> None:
         self._transport = transport
         self._store = store

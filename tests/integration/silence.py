@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from batcher.ledger.event import Result
 from batcher.models import Failure, Request
-from batcher.runner import View
+from batcher.run_view import RunView
 
 
 class Silence:
-    def started(self, view: View) -> None:
+    def started(self, view: RunView) -> None:
         pass
 
     def attempted(self, request: Request, attempt: int) -> None:

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from batcher.ledger import FILE_NAME, lock_folder
 from batcher.ledger.event import Result
 from batcher.models import Failure, Request, Summary
 from batcher.options import Options
-from batcher.runner import View, execute
+from batcher.run_view import RunView
+from batcher.runner import execute
 from batcher.sandbox import Sandbox, SandboxOptions
 from batcher.status import read_status
 from tests.integration.odd_server import serving
@@ -59,9 +60,9 @@ class Watcher:
         self.at_end: Callable[[], None] | None = None
         self.attempts = self.ends = 0
         self.drained: list[int] = []
-        self.view: View | None = None
+        self.view: RunView | None = None
 
-    def started(self, view: View) -> None:
+    def started(self, view: RunView) -> None:
         self.view = view
 
     def attempted(self, _: Request, __: int, /) -> None:
@@ -318,13 +319,11 @@ class Disk:
         self.answer()
 
     def answer(self) -> None:
-        """Let the sync go on as soon as it waits: till then the pipe has no reader."""
-        try:
+        """Let the sync go on whenever it waits: till then the pipe has no reader."""
+        with suppress(OSError):
             os.close(os.open(self.image, os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:
-            asyncio.get_running_loop().call_later(0.01, self.answer)
-        else:
             self.answered.set()
+        asyncio.get_running_loop().call_later(0.01, self.answer)
 
 
 @pytest.mark.timeout(30)
