@@ -6,21 +6,16 @@ Takes the brief, reads the ledger and makes the plan. Writes nothing.
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from batcher.brief import read_brief
-from batcher.choice import Choice, was_bought
-from batcher.config import (
-    DEFAULT_MODEL,
-    NO_ENDPOINT,
-    Endpoint,
-)
+from batcher.choice import Choice
+from batcher.config import DEFAULT_MODEL, NO_ENDPOINT, Endpoint
 from batcher.errors import ManifestError, StoreError, UsageError
 from batcher.excerpt import MOST_WALKED, Excerpt
-from batcher.ledger import FILE_NAME, Reading, State, names_of, read_ledger
+from batcher.ledger import Reading, State, read_ledger
 from batcher.ledger.event import ErrorRecord, Retry, encode, now
 from batcher.ledger.presence import presence
 from batcher.manifest import Expansion, Problems
@@ -28,12 +23,14 @@ from batcher.manifest.duplicate import Repetitions, name_clashes
 from batcher.marks import read_where
 from batcher.models import ErrorClass, Problem
 from batcher.options import Options, check_options
+from batcher.orphan import check_owner, compare
 from batcher.record import request_fields
 from batcher.stores import LocalDirectory, open_directory
-from batcher.survey import Survey, key_of, taken_names
+from batcher.survey import Survey, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from batcher.models import Request
     from batcher.plan import Plan
@@ -198,10 +195,22 @@ class Job:
         self.remarks += self._repetitions.told(self.expansion.checked(Problems()))
         self.count = survey.count
         orphans = survey.orphans()
-        self._check_owner(orphans)
+        check_owner(
+            orphans,
+            self.reading,
+            self.expansion,
+            out=self.out,
+            accepts_changes=self.options.accept_changes,
+        )
         changed, orphaned = 0, 0
         if orphans and self.excerpt.is_whole:
-            changed, orphaned = self._compare(orphans)
+            changed, orphaned = compare(
+                orphans,
+                self.reading.standings,
+                self.directory,
+                every=self.expansion,
+                asked=self.requests,
+            )
         plan = survey.finish(changed=changed, orphaned=orphaned)
         plan = self.excerpt.estimate(plan, self._survey)
         if self._where is not None and plan.total == 0:
@@ -215,22 +224,6 @@ class Job:
     def _survey(self) -> Survey:
         prices = self.endpoint.prices if self.endpoint else ()
         return Survey(self.reading.standings, self.choice, prices)
-
-    def _compare(self, orphans: frozenset[str]) -> tuple[int, int]:
-        """Count the requests that replace bought ones, and the bought ones left over.
-
-        Args:
-            orphans: Ids that are in the ledger and no longer in the manifest.
-        """
-        standings = self.reading.standings
-        bought = frozenset(id_ for id_ in orphans if was_bought(standings.get(id_)))
-        names = names_of(self.directory, bought) if bought else {}
-        taken = taken_names(self.expansion, names) if names else frozenset()
-        changed = sum(
-            request.name in taken and standings.get(request.id) is None
-            for request in (self.requests() if taken else ())
-        )
-        return changed, sum(names.get(id_) not in taken for id_ in bought)
 
     def _surveyed(self, survey: Survey, problems: Problems) -> Iterator[Request]:
         """Check every request of the manifest, and give those that are selected."""
@@ -274,26 +267,6 @@ class Job:
             delay=0.0,
         )
         standings.take(encode(line))
-
-    def _check_owner(self, orphans: frozenset[str]) -> None:
-        """Refuse a folder whose ledger is another manifest's, or another program's."""
-        standings = self.reading.standings
-        run = standings.run
-        if self.reading.damaged and run is None and not len(standings):
-            raise UsageError(
-                f"{f'{self.out}/{FILE_NAME}'!r} is no ledger that batcher can read;"
-                " choose another --out"
-            )
-        if run is None or not len(standings) or len(orphans) < len(standings):
-            return
-        recorded = {Path(m.get("path", "")).name for m in run.manifests}
-        own = {Path(m.path).name for m in self.expansion.manifests}
-        if recorded and not recorded & own and not self.options.accept_changes:
-            raise UsageError(
-                f"{f'{self.out}/{FILE_NAME}'!r} is the ledger of"
-                f" {', '.join(sorted(recorded))}; choose another --out, or add to it"
-                " with --accept-changes"
-            )
 
 
 def require_endpoint(job: Job) -> Endpoint:

@@ -17,7 +17,6 @@ from batcher.plan import Group, Plan
 from batcher.pricing import Price, Rate, rate, usd_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
     from batcher.ledger.standing import Standings
@@ -225,16 +224,3 @@ class _Shape:
         group.low += low
         group.expected += expected
         group.worst += worst
-
-
-def taken_names(
-    requests: Iterable[Request], orphans: Mapping[str, str]
-) -> frozenset[str]:
-    """Find the names of orphaned requests that others have now.
-
-    Args:
-        requests: The manifest's requests.
-        orphans: Names of the orphaned ids.
-    """
-    names = frozenset(orphans.values())
-    return frozenset(request.name for request in requests if request.name in names)

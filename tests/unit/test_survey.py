@@ -13,7 +13,7 @@ from batcher.ledger import ReplyLine, Standing, Standings, State
 from batcher.models import Request
 from batcher.plan import Plan
 from batcher.pricing import Price, quote
-from batcher.survey import MOST_GROUPS, MOST_SHAPES, Survey, key_of, taken_names
+from batcher.survey import MOST_GROUPS, MOST_SHAPES, Survey, key_of
 
 REPLY = ReplyLine(attempt=1, urls=("http://127.0.0.1/a",))
 DEFAULT = Choice.of((), retry_unknown=True)
@@ -279,12 +279,6 @@ def test_what_was_never_made_was_not_bought(
     standing: Standing | None, *, is_bought: bool
 ) -> None:
     assert was_bought(standing) is is_bought
-
-
-def test_a_name_is_taken_when_another_request_has_it() -> None:
-    orphans = {"0": "fox", "1": "heron"}
-    requests = [request(1, name="fox"), request(2, name="otter")]
-    assert taken_names(requests, orphans) == {"fox"}
 
 
 @pytest.mark.parametrize(
