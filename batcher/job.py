@@ -6,6 +6,7 @@ Takes the brief, reads the ledger and makes the plan. Writes nothing.
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +16,7 @@ from batcher.choice import Choice
 from batcher.config import DEFAULT_MODEL, NO_ENDPOINT, Endpoint
 from batcher.errors import ManifestError, StoreError, UsageError
 from batcher.excerpt import MOST_WALKED, Excerpt
-from batcher.ledger import Reading, State, read_ledger
+from batcher.ledger import FILE_NAME, Reading, State, read_ledger
 from batcher.ledger.event import ErrorRecord, Retry, encode, now
 from batcher.ledger.presence import presence
 from batcher.manifest import Expansion, Problems
@@ -29,8 +30,7 @@ from batcher.stores import LocalDirectory, open_directory
 from batcher.survey import Survey, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     from batcher.models import Request
     from batcher.plan import Plan
@@ -78,7 +78,7 @@ class Job:
         self.endpoint, self.fallbacks = brief.endpoint, brief.fallbacks
         self.settings = brief.settings
         self.shard = brief.selection.shard
-        self.out = options.out or f"runs/{manifests[0].name}"
+        self.out = options.out or default_out([each.name for each in manifests])
         self.directory = open_directory(self.out)
         model = self.endpoint.model if self.endpoint else DEFAULT_MODEL
         whole = Expansion(
@@ -267,6 +267,24 @@ class Job:
             delay=0.0,
         )
         standings.take(encode(line))
+
+
+def default_out(names: Sequence[str]) -> str:
+    """Name the run directory of manifests after the first of them.
+
+    Raises:
+        UsageError: It would be a new one, and another of them has one already: in
+            another order they would have gone on there.
+    """
+    first, *others = [f"runs/{name}" for name in names]
+    if not Path(first, FILE_NAME).exists():
+        for other in others:
+            if Path(other, FILE_NAME).exists():
+                raise UsageError(
+                    f"{other!r} holds what one of these manifests made, and {first!r}"
+                    " would begin anew; choose one with --out"
+                )
+    return first
 
 
 def require_endpoint(job: Job) -> Endpoint:

@@ -138,6 +138,16 @@ def test_several_manifests_share_one_folder(program: Program) -> None:
     assert set(last_paths(program.folder / "out")) == {"fox", "hen", "cow"}
 
 
+def test_manifests_in_another_order_do_not_begin_anew(program: Program) -> None:
+    program.write("m.yaml", TWO)
+    program.write("rows.csv", "prompt,name,size\na cow,cow,64x64\n")
+    assert run(program, "m.yaml", "rows.csv")["out"] == "runs/m"
+    swapped = program("run", "rows.csv", "m.yaml", "--endpoint", "sandbox")
+    assert swapped.returncode == 2
+    assert "'runs/m'" in swapped.stderr
+    assert "--out" in swapped.stderr
+
+
 def test_names_that_clash_across_manifests_are_told_with_both_places(
     program: Program,
 ) -> None:
