@@ -181,7 +181,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         if not dropped:
             return self
         body = {key: value for key, value in self.body.items() if key not in dropped}
-        return msgspec.structs.replace(self, body=body, dropped=dropped)
+        return msgspec.structs.replace(
+            self, body=body, dropped=(*self.dropped, *dropped)
+        )
 
     def described(self) -> dict[str, object]:
         """Give the request as the ledger keeps it: image data as digests."""
@@ -224,7 +226,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         failed: Transient failures whose attempts are used up.
         rejected: The gateway will not make them.
         unknown: Sent, outcome not known, maybe billed.
-        pending: Not ended yet.
+        pending: Not ended yet, or lost.
         skipped: Left alone by the run that wrote this, most of them kept before.
         images: Files kept.
         attempts: POSTs announced in the ledger.
@@ -239,6 +241,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         estimated_usd: What the plan of this run said it would cost.
         paid_usd: What this run did cost, without what is maybe billed.
         notes: What the user should know of how it went.
+        lost: Of the pending ones, those kept before; the file is gone or changed.
     """
 
     total: int
@@ -261,6 +264,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     estimated_usd: Decimal | None = None
     paid_usd: Decimal | None = None
     notes: tuple[str, ...] = ()
+    lost: int = 0
 
     def __await__(self) -> Generator[None, None, Summary]:
         """Be its own result: `await run(…)` and `run(…)` read alike."""

@@ -13,6 +13,8 @@ from decimal import Decimal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from batcher.errors import StoreError
+from batcher.ledger.standing import Standings
 from batcher.models import Failure, Image, Status, Summary
 
 FORMAT = 1
@@ -92,12 +94,18 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="r
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="reply"):
-    """A reply holds URLs, which are about to be fetched."""
+    """A reply holds URLs, which are about to be fetched.
+
+    Attributes:
+        indexes: Which image of the reply each partial file's number stands for; those
+            of `urls` come last.
+    """
 
     at: datetime
     id: str
     attempt: int
     urls: tuple[str, ...]
+    indexes: Mapping[int, int] | UnsetType = UNSET
     request_id: str | None = None
     revised_prompts: tuple[str | None, ...] = ()
     usage: Mapping[str, object] | None = None
@@ -207,5 +215,16 @@ def now() -> datetime:
 
 
 def encode(event: Event) -> bytes:
-    """Make an event's line, its newline included."""
-    return _encode(event) + b"\n"
+    """Make an event's line, its newline included.
+
+    Raises:
+        StoreError: No reader would take it, so it must not be written.
+    """
+    try:
+        line = _encode(event) + b"\n"
+        Standings().take(line)  # what an empty ledger takes, every ledger does
+    except (ValueError, RecursionError) as error:
+        kind = type(event).__name__.lower()
+        words = f"cannot write the ledger's {kind!r} line: {error}"
+        raise StoreError(words) from error
+    return line

@@ -39,6 +39,7 @@ class ReplyLine(msgspec.Struct, frozen=True, kw_only=True):
 
     attempt: int
     urls: tuple[str, ...]
+    indexes: dict[int, int] = {}
     request_id: str | None = None
     revised_prompts: tuple[str | None, ...] = ()
     usage: dict[str, object] | None = None
@@ -60,6 +61,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     maybe_billed: bool = False
     error: ErrorLine | None = None
     urls: tuple[str, ...] = ()
+    indexes: dict[int, int] = {}
     request_id: str | None = None
     revised_prompts: tuple[str | None, ...] = ()
     usage: dict[str, object] | None = None

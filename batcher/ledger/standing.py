@@ -92,7 +92,7 @@ class Standings:
         spent: USD of all results, each purchase once; replaced ones were paid, too.
         is_priced: Some line named a price.
         run: The last `run` line.
-        end: The last `end` line, if it ended that run.
+        end: The last `end` line since then; of runs at once, maybe another one's.
         shards: The last run of each shard of the last fleet, and how it ended, by
             part; the last part is 0. Empty when the last run was no part of several.
     """
@@ -287,6 +287,7 @@ def _reply(before: Standing, line: Line) -> Standing:
         reply=ReplyLine(
             attempt=line.attempt,
             urls=line.urls,
+            indexes=line.indexes,
             request_id=line.request_id,
             revised_prompts=line.revised_prompts,
             usage=line.usage,

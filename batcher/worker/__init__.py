@@ -1,6 +1,6 @@
 """The life of one request, from the gate to its last line in the ledger."""
 
 from batcher.worker.terms import Terms
-from batcher.worker.worker import Transport, Worker
+from batcher.worker.worker import Worker
 
-__all__ = ["Terms", "Transport", "Worker"]
+__all__ = ["Terms", "Worker"]

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 
 from batcher.ledger import event
-from batcher.models import ErrorClass
+from batcher.models import ErrorClass, Status
 from batcher.pricing import rate
 from batcher.proxy import Cuts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from batcher.ledger import Ledger, Standing
-    from batcher.models import Failure, Image, Request, Status
+    from batcher.models import Failure, Image, Request
     from batcher.observer import RequestObserver
     from batcher.provenance import Step
     from batcher.worker.arrival import Arrival
+    from batcher.worker.numbering import Numbering
     from batcher.worker.terms import Terms
 
 NOTHING = Decimal(0)
@@ -34,14 +35,21 @@ class Recorder:
         ledger: Where the lines go.
         terms: The endpoint's name and prices.
         observer: Is told of each line that matters to people.
+        is_ours: Tells whether the requests are this worker's still.
     """
 
     def __init__(
-        self, ledger: Ledger, terms: Terms, observer: RequestObserver[Request]
+        self,
+        ledger: Ledger,
+        terms: Terms,
+        *,
+        observer: RequestObserver[Request],
+        is_ours: Callable[[], bool],
     ) -> None:
         self._ledger = ledger
         self._terms = terms
         self._observer = observer
+        self._is_ours = is_ours
         self.cuts = Cuts()
         self._steps: dict[str, list[Step]] = {}  # of requests that have not ended
 
@@ -105,25 +113,33 @@ class Recorder:
         self._steps.pop(request.id, None)
         self._observer.ended(request, None)
 
-    def reply(
-        self,
-        request: Request,
-        urls: tuple[str, ...],
-        revised_prompts: tuple[str | None, ...],
-        arrival: Arrival,
-    ) -> None:
+    def reply(self, request: Request, numbering: Numbering, arrival: Arrival) -> None:
         """Write where the images of a reply can be fetched, before they are."""
         self._ledger.append(
             event.Reply(
                 at=event.now(),
                 id=request.id,
                 attempt=self.attempts(request),
-                urls=urls,
+                urls=tuple(numbering.urls.values()),
+                indexes=numbering.indexes,
                 request_id=arrival.request_id,
-                revised_prompts=revised_prompts,
+                revised_prompts=arrival.revised_prompts,
                 usage=arrival.usage,
             )
         )
+
+    def lose(
+        self,
+        request: Request,
+        lost: Failure,
+        arrival: Arrival,
+        *,
+        spent: Decimal | None,
+    ) -> None:
+        """Write that a paid image could not be fetched; its URL stays known."""
+        if not self._is_ours():
+            return  # another has taken it up, and may have fetched it meanwhile
+        self.result(request, Status.FAILED, arrival, spent=spent, failure=lost)
 
     def result(
         self,

@@ -9,32 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from batcher.errors import StoreError
 from batcher.governor import Admission, Outcome
-from batcher.models import ErrorClass, Failure, Request, Status
+from batcher.models import ErrorClass, Failure, Request
 from batcher.payload import PayloadError, payload
 from batcher.pricing import cost
 from batcher.retry import Decision, Next, decide, uses_attempt
-from batcher.stores import Draft, Partial, Store
 from batcher.worker.arrival import Arrival
+from batcher.worker.fetcher import Fetcher
 from batcher.worker.keeper import Keeper, unpack
+from batcher.worker.numbering import Numbering
 from batcher.worker.recorder import Recorder
+from batcher.worker.recovery import Recovery
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
     from decimal import Decimal
 
     from batcher.gate import Gate
-    from batcher.ledger import Ledger, ReplyLine, Standing
+    from batcher.ledger import Ledger
     from batcher.observer import RequestObserver
-    from batcher.transport import Begin, Received
+    from batcher.stores import Store
+    from batcher.transport import Received
     from batcher.worker.terms import Terms
-
-DOWNLOAD_SECONDS = 300.0
-DOWNLOAD_TRIES = 5
+    from batcher.worker.transport import Transport
 
 DROPPABLE = frozenset({"response_format"})
 """Fields that only say how to reply; GPT image channels of OpenAI refuse this one."""
@@ -48,31 +47,6 @@ CUT_OFF = Outcome(failure=INTERRUPTED)
 HELD_BACK = Failure(
     error_class=ErrorClass.LEASE, message="held back: this shard is another's by now"
 )
-
-
-class Transport(Protocol):
-    """Sends requests and fetches images; safe to call at once from many tasks."""
-
-    def along(self, route: str) -> Transport:
-        """Give the same along one route, see `governor.Rotation`."""
-
-    async def post(
-        self,
-        body: bytes,
-        *,
-        seconds: float,
-        begin: Begin,
-        may_leave: Callable[[], bool],
-    ) -> Received:
-        """Send one request, once; raises `StoreError` only.
-
-        `may_leave` is asked when it is about to leave, with nothing awaited between.
-        """
-
-    async def fetch(
-        self, url: str, partial: Partial, *, seconds: float
-    ) -> Failure | None:
-        """Fetch one image, once; raises `StoreError` only."""
 
 
 class Worker:
@@ -99,8 +73,17 @@ class Worker:
     ) -> None:
         self._transport = transport
         self._store = store
-        self._record = Recorder(ledger, terms, observer)
+        self._record = Recorder(ledger, terms, observer=observer, is_ours=gate.is_ours)
         self._keeper = Keeper(terms, self._record)
+        self._fetcher = Fetcher(store, terms)
+        self._recovery = Recovery(
+            store=store,
+            transport=transport,
+            fetcher=self._fetcher,
+            keeper=self._keeper,
+            record=self._record,
+            terms=terms,
+        )
         self._gate = gate
         self._terms = terms
         self._unwanted: set[str] = set()
@@ -118,19 +101,11 @@ class Worker:
         """
         standing = self._record.standing(request)
         if standing is not None and standing.is_open:
-            if await self._take_up(request, standing):
+            if await self._recovery.take_up(request, standing):
                 return
         elif not self._terms.choice.sends(standing):
             return
         await self._try(request)
-
-    async def _take_up(self, request: Request, standing: Standing) -> bool:
-        """Take up what may have been paid for; true when nothing is left to do."""
-        if await self._adopt(request, standing):
-            return True
-        if standing.reply is not None:
-            return await self._fetch_again(request, standing.reply)
-        return not self._terms.choice.sends(standing)
 
     async def _try(self, request: Request) -> None:
         """Send the request until it is kept, or ended, or the run stops."""
@@ -244,108 +219,15 @@ class Worker:
         spent = cost(request, prices, reply.usage, len(reply.usable))
         arrival = Arrival.of(received, reply)
         came = await unpack(reply, received.partials)
-        absent = [each for each in reply.usable if each.url and each.index not in came]
-        if absent:
-            prompts = tuple(each.revised_prompt for each in absent)
-            urls = {each.index: each.url or "" for each in absent}
-            self._record.reply(request, tuple(urls.values()), prompts, arrival)
+        absent = Numbering.of(reply, came)
+        if absent.urls:
+            self._record.reply(request, absent, arrival)
             await self._record.safe()
-            first = max(received.partials, default=-1) + 1
             via = self._transport.along(route)
-            fetched, lost = await self._fetch(request, attempt, urls, first, via=via)
+            fetched, lost = await self._fetcher.fetch(request, attempt, absent, via=via)
             came |= fetched
             if lost is not None and not (came and lost.final):
-                self._lose(request, lost, arrival, spent)
+                self._record.lose(request, lost, arrival, spent=spent)
                 return None, spent
         failure = await self._keeper.keep(request, came, arrival, spent)
         return failure, spent if failure is None else None
-
-    async def _fetch(
-        self,
-        request: Request,
-        attempt: int,
-        urls: Mapping[int, str],
-        first: int = 0,
-        *,
-        via: Transport | None = None,
-    ) -> tuple[dict[int, Partial], Failure | None]:
-        """Fetch images by their index; say of those that did not come the best hope.
-
-        Args:
-            request: Whose images they are.
-            attempt: Which brought the URLs.
-            urls: Where to fetch each image.
-            first: Number in the store of the first one.
-            via: The route they came along.
-        """
-        via = via or self._transport
-        came: dict[int, Partial] = {}
-        lost: Failure | None = None
-        for number, (index, url) in enumerate(urls.items(), first):
-            begin = partial(self._store.begin, request.id, attempt, number)
-            fetched = await self._fetch_one(url, begin, via)
-            if not isinstance(fetched, Failure):
-                came[index] = fetched
-            elif lost is None or lost.final:
-                lost = fetched
-        return came, lost
-
-    async def _fetch_one(
-        self, url: str, begin: Callable[[], Awaitable[Partial]], via: Transport
-    ) -> Partial | Failure:
-        """Fetch one image, with tries of its own."""
-        tries = 0
-        while True:
-            image = await begin()
-            try:
-                failure = await via.fetch(url, image, seconds=DOWNLOAD_SECONDS)
-            except BaseException:
-                await image.discard()
-                raise
-            if failure is None:
-                return image
-            await image.discard()
-            tries += 1
-            if failure.final or tries == DOWNLOAD_TRIES:
-                return failure
-            await asyncio.sleep(self._terms.chance() * min(30.0, 2.0**tries))
-
-    async def _fetch_again(self, request: Request, line: ReplyLine) -> bool:
-        """Fetch what was paid for; true when nothing is left to do."""
-        arrival = Arrival.again(line)
-        spent = cost(request, self._terms.prices, line.usage, len(line.urls))
-        urls = dict(enumerate(line.urls))
-        came, lost = await self._fetch(request, line.attempt, urls)
-        if lost is None or (came and lost.final):
-            return await self._keeper.keep(request, came, arrival, spent) is None
-        if lost.final and self._terms.choice.buy_lost_urls:
-            return False
-        self._lose(request, lost, arrival, spent)
-        return True
-
-    def _lose(
-        self, request: Request, lost: Failure, arrival: Arrival, spent: Decimal | None
-    ) -> None:
-        """Record that a paid image could not be fetched; its URL stays known."""
-        if not self._gate.is_ours():
-            return  # another has taken it up, and may have fetched it meanwhile
-        self._record.result(request, Status.FAILED, arrival, spent=spent, failure=lost)
-
-    async def _adopt(self, request: Request, standing: Standing) -> bool:
-        """Keep images that were whole when the process died; true when all were."""
-        found = await self._store.recover(request.id, standing.attempts)
-        drafts = [await partial.finish() for partial in found]
-        whole = {
-            index: partial
-            for index, (partial, draft) in enumerate(zip(found, drafts, strict=True))
-            if isinstance(draft, Draft)
-        }
-        line = standing.reply
-        if len(whole) < (request.n if line is None else len(line.urls)):
-            return False
-        arrival = Arrival() if line is None else Arrival.again(line)
-        spent = cost(request, self._terms.prices, arrival.usage, len(whole))
-        return (
-            await self._keeper.keep(request, whole, arrival.warned("adopted"), spent)
-            is None
-        )

@@ -116,7 +116,7 @@ class Observed:
     def attempted(self, _: Request, attempt: int, /) -> None:
         self.told.append(f"attempted {attempt}")
 
-    def retrying(self, _: Request, failure: Failure, __: float, /) -> None:
+    def retrying(self, _: Request, failure: Failure, __: float | None, /) -> None:
         self.told.append(f"retrying {failure.error_class}")
 
     def ended(self, _: Request, result: event.Result | None, /) -> None:
@@ -201,8 +201,8 @@ async def desk(
 
 
 def lines(folder: Path) -> list[dict[str, object]]:
-    text = (folder / FILE_NAME).read_text()
-    return [json.loads(line) for line in text.splitlines()]
+    content = (folder / FILE_NAME).read_bytes()  # a text has other ends of lines, too
+    return [json.loads(line) for line in content.splitlines()]
 
 
 def events(folder: Path) -> list[object]:

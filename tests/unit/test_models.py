@@ -46,6 +46,14 @@ def test_what_is_not_set_is_none() -> None:
     assert (one.model, one.size, one.quality) == ("m", None, None)
 
 
+def test_a_field_that_is_not_sent_any_more_is_named_with_those_before_it() -> None:
+    one = request(response_format="url", user="me").without(["response_format"])
+    two = one.without(["response_format", "user", "style"])
+    assert two.body == {"model": "m", "prompt": "p"}
+    assert two.dropped == ("response_format", "user")
+    assert two.without(["user"]) is two
+
+
 @pytest.mark.parametrize(
     ("single", "image"), [(True, "sha256:1"), (False, ["sha256:1", "https://x/y.png"])]
 )

@@ -6,6 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from batcher.errors import StoreError
 from batcher.ledger.event import (
     FORMAT,
     Attempt,
@@ -97,6 +98,39 @@ def test_a_line_has_the_fields_of_the_contract(event: Event, fields: set[str]) -
 def test_money_is_a_number_written_exactly() -> None:
     line = encode(Attempt(at=AT, id="a", attempt=1, reserved_usd=Decimal("0.138545")))
     assert b'"reserved_usd":0.138545}' in line
+
+
+NO_LINES: list[tuple[Event, str]] = [
+    (
+        Attempt(at=AT, id="a", attempt=1, reserved_usd=Decimal(10**9)),
+        "cannot write the ledger's 'attempt' line: '1000000000' is not a sum of money",
+    ),
+    (
+        Unknown(at=AT, id="a", attempt=1, error=ERROR, request_id="\udcff"),
+        "'unknown' line: .* surrogates not allowed",
+    ),
+    (
+        Attempt(at=AT, id="a", attempt=1, reserved_usd=Decimal("NaN")),
+        "'attempt' line: JSON is malformed",
+    ),
+    (
+        End.of(
+            Summary(total=0, errors={}, warnings={}, out="o", seconds=float("nan")),
+            at=AT,
+            run="r",
+            reason="finished",
+        ),
+        "'end' line: Expected `float`, got `null`",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("event", "words"), NO_LINES, ids=["sum", "text", "nan", "end"]
+)
+def test_no_line_is_made_that_a_reader_would_refuse(event: Event, words: str) -> None:
+    with pytest.raises(StoreError, match=words):
+        encode(event)
 
 
 def test_an_error_is_written_as_the_contract_names_it() -> None:

@@ -20,6 +20,7 @@ from batcher.ledger.reader import raw_lines
 from batcher.ledger.segment import GROUP, Segment
 from batcher.ledger.segment_writer import SegmentWriter
 from tests.unit.ledger.memory_directory import AT, MemoryDirectory, allow
+from tests.unit.ledger.test_writer import NO_LINE
 
 if TYPE_CHECKING:
     from batcher.ledger import Ledger
@@ -82,6 +83,16 @@ def test_what_is_appended_is_folded_at_once_and_put_by_sync() -> None:
     assert read(directory) == lines(3)
     assert read_ledger(directory).standings.says_the_same(writer.standings)
     assert read_ledger(directory).writers == ("w",)
+
+
+def test_a_line_that_could_not_be_read_is_not_put() -> None:
+    directory = MemoryDirectory()
+    with opened(directory) as writer:
+        with pytest.raises(StoreError, match="not a sum of money"):
+            writer.append(NO_LINE)
+        assert writer.standings.attempts == 0
+        writer.append(attempt(0))
+    assert read(directory) == lines(1)
 
 
 def test_a_refused_put_keeps_the_lines_for_the_next() -> None:

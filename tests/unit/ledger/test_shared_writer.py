@@ -18,7 +18,7 @@ from batcher.ledger import FILE_NAME, Standings, read_ledger
 from batcher.ledger.event import Attempt, encode
 from batcher.ledger.reader import raw_lines
 from batcher.ledger.shared_writer import LINE_LOCK_NAME, SharedWriter
-from tests.unit.ledger.test_writer import full_at
+from tests.unit.ledger.test_writer import NO_LINE, full_at
 
 LINES = 200
 
@@ -148,6 +148,14 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
         assert writer.standings.get("b") is None
         writer.append(attempt("c"))
     assert list(read_ledger(tmp_path).standings) == ["a", "c"]
+
+
+def test_a_line_that_could_not_be_read_is_not_written(tmp_path: Path) -> None:
+    with opened(tmp_path) as writer:
+        with pytest.raises(StoreError, match="not a sum of money"):
+            writer.append(NO_LINE)
+        assert (tmp_path / FILE_NAME).read_bytes() == b""
+        assert writer.standings.attempts == 0
 
 
 def test_a_file_that_cannot_be_opened_or_synced_is_named(tmp_path: Path) -> None:

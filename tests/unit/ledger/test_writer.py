@@ -24,9 +24,13 @@ from batcher.ledger.event import Attempt
 LINE = b'{"event":"attempt","id":"a","attempt":1,"reserved_usd":0.5}\n'
 
 
-def attempt(number: int) -> Attempt:
+def attempt(number: int, usd: Decimal = Decimal("0.5")) -> Attempt:
     at = datetime(2026, 11, 22, tzinfo=UTC)
-    return Attempt(at=at, id="a", attempt=number, reserved_usd=Decimal("0.5"))
+    return Attempt(at=at, id="a", attempt=number, reserved_usd=usd)
+
+
+NO_LINE = attempt(1, Decimal(10**12))
+"""What a reader would take for damage."""
 
 
 @contextmanager
@@ -107,6 +111,16 @@ def test_a_full_disk_leaves_the_ledger_as_it_was(tmp_path: Path) -> None:
         assert writer.standings.attempts == 1
         writer.append(attempt(2))
     assert read_ledger(tmp_path).standings.attempts == 2
+
+
+def test_a_line_that_could_not_be_read_is_not_written(tmp_path: Path) -> None:
+    with opened(tmp_path) as writer:
+        with pytest.raises(StoreError, match="not a sum of money"):
+            writer.append(NO_LINE)
+        assert (tmp_path / FILE_NAME).read_bytes() == b""
+        assert writer.standings.attempts == 0
+        writer.append(attempt(1))
+    assert read_ledger(tmp_path).damaged == ()
 
 
 def test_a_ledger_that_grew_since_it_was_read_is_refused(tmp_path: Path) -> None:
