@@ -40,6 +40,7 @@ _DEAREST_EDGES = (2880, 2880)  # of all sizes within OpenAI's limits
 _REFERENCE_TOKENS = 2_000
 _WORST_REFERENCE_TOKENS = 10_000
 
+_MOST_TOKENS = 10**7  # four hundred of the dearest images; beyond it is a slip
 _MICRO = Decimal("0.000001")
 _DEAREST_PRICE = Decimal(10_000)  # dollars an image; beyond it is a slip of the hand
 
@@ -276,9 +277,9 @@ def _used_input_micros(usage: object, request: Request) -> int:
 
 
 def _count(usage: object, field: str) -> int | None:
-    """Read a token count from whatever a gateway sent."""
+    """Read a token count from whatever a gateway sent; None for no credible one."""
     value = _field(usage, field)
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= _MOST_TOKENS else None
 
 
 def _field(usage: object, field: str) -> object:

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from batcher.sandbox import SandboxOptions
     from batcher.transport import Routes
 
+CRASHED = "crashed"
+"""The `reason` in the last line of a run that an exception ended."""
+
 
 async def execute(
     job: Job,
@@ -118,7 +121,7 @@ class _Run:
             now=self._started,
             random=chance,
         )
-        self._gate = Gate(governor, clock, held)
+        self._gate = Gate(governor, clock, held, self._announce)
         self._pool = LocalPool(room=self._room, is_closed=lambda: self._gate.is_closed)
         self._view = RunView(job=job, count=self._count, gate=self._gate, clock=clock)
         self._worker = Worker(
@@ -154,6 +157,7 @@ class _Run:
         control.attach(self._drain, self._pool.abort)
         timer = self._start_timer()
         ended = asyncio.Event()
+        cause: dict[str, str] | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._durability.keep_up(ended), name="sync")
@@ -161,10 +165,13 @@ class _Run:
                     await self._pool.run(self._wanted(), self._live)
                 finally:
                     ended.set()
+        except BaseException as error:
+            cause = _cause(error)
+            raise
         finally:
             if timer is not None:
                 timer.cancel()
-            summary = await seen_to_its_end(self._finish(control))
+            summary = await seen_to_its_end(self._finish(control, cause))
         return summary
 
     def _first_line(self) -> event.Run:
@@ -213,7 +220,11 @@ class _Run:
     def _drain(self) -> None:
         self._gate.close()
         self._pool.notice()
-        self._observer.draining(len(self._gate.governor.in_flight))
+        self._announce()
+
+    def _announce(self, failure: Failure | None = None) -> None:
+        in_flight = len(self._gate.governor.in_flight)
+        self._observer.draining(in_flight, failure)
 
     def _notice(self) -> None:
         """Have whoever waits look anew: a limit was changed by hand."""
@@ -254,9 +265,9 @@ class _Run:
         loop = asyncio.get_running_loop()
         return loop.call_later(seconds, self.stop, failure)
 
-    async def _finish(self, control: Control) -> Summary:
+    async def _finish(self, control: Control, cause: dict[str, str] | None) -> Summary:
         """Write the last line and bring everything to the disk."""
-        stopped = self._stopped(control)
+        stopped = cause or self._stopped(control)
         try:
             await asyncio.to_thread(self._durability.sync)
         except StoreError as error:
@@ -294,3 +305,12 @@ class _Run:
         if control.exit_code is not None:
             return {"class": INTERRUPTED, "message": "stopped by a signal"}
         return None
+
+
+def _cause(error: BaseException) -> dict[str, str]:
+    """Say what an exception does to a run; its own words might hold anything."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if not isinstance(error, Exception):
+        return {"class": INTERRUPTED, "message": "cancelled by the program around it"}
+    return {"class": CRASHED, "message": f"ended by {type(error).__name__}"}

@@ -209,7 +209,7 @@ def classify(
     Args:
         status: The HTTP status; None when the reply broke off before there was one.
         error: What the body says, by `reply.interpret` or `errorbody.read_error`.
-        headers: Of the reply, names in any case.
+        headers: Of the reply, by lower-case names.
         now: Seconds since the epoch, for a `Retry-After` that is a date.
         secrets: Texts that no message may show, such as the key.
     """

@@ -1,6 +1,8 @@
 """Reads what a gateway says about pace and identity: headers and stated limits.
 
-Decides nothing; the governor and the retry policy do. Knows nothing of bodies.
+Headers are those of `response.ResponseParser`: by lower-case names, their values as
+they came. Decides nothing; the governor and the retry policy do. Knows nothing of
+bodies.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 from batcher.models import RateHint
+from batcher.transport.message import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,28 +40,24 @@ _STATED_LIMIT: Final = re.compile(r"(\d{1,6})\s*分钟内最多请求\s*(\d{1,9}
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """Give the gateway's id of a request, which a refund needs."""
-    known = _folded(headers)
-    ids = (known.get(name, "").strip() for name in _REQUEST_ID_HEADERS)
+    """Give the gateway's id of a request, which a refund needs, fit to be shown."""
+    ids = (clean(headers.get(name, "")) for name in _REQUEST_ID_HEADERS)
     return next(filter(None, ids), None)
 
 
 def is_final(headers: Mapping[str, str]) -> bool:
     """Tell whether the gateway said `x-should-retry: false`, as OpenAI's does."""
-    return _folded(headers).get("x-should-retry", "").strip().lower() == "false"
+    return headers.get("x-should-retry", "").strip().lower() == "false"
 
 
 def rate_hint(headers: Mapping[str, str]) -> RateHint | None:
     """Give what the `x-ratelimit-*` headers say, or None when there are none."""
-    known = _folded(headers)
-    if not any(name.startswith("x-ratelimit-") for name in known):
-        return None
-    resets = (_reset(known, name) for name in ("requests", "images"))
+    resets = (_reset(headers, name) for name in ("requests", "images"))
     hint = RateHint(
-        limit_requests=_count(known, "limit-requests"),
-        remaining_requests=_count(known, "remaining-requests"),
-        limit_images=_count(known, "limit-images"),
-        remaining_images=_count(known, "remaining-images"),
+        limit_requests=_count(headers, "limit-requests"),
+        remaining_requests=_count(headers, "remaining-requests"),
+        limit_images=_count(headers, "limit-images"),
+        remaining_images=_count(headers, "remaining-images"),
         reset_seconds=max((r for r in resets if r is not None), default=None),
     )
     return None if hint == RateHint() else hint
@@ -77,15 +76,14 @@ def retry_after(
         message: The error's text.
         now: Seconds since the epoch, for a `Retry-After` that is a date.
     """
-    known = _folded(headers)
-    milliseconds = _float(known.get("retry-after-ms", ""))
+    milliseconds = _float(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000
-    asked = _asked(known.get("retry-after", ""), now)
+    asked = _asked(headers.get("retry-after", ""), now)
     if asked is not None:
         return asked
     resets = [
-        _reset(known, n) for n in _LIMITED if _count(known, f"remaining-{n}") == 0
+        _reset(headers, n) for n in _LIMITED if _count(headers, f"remaining-{n}") == 0
     ]
     waits = [reset for reset in resets if reset is not None]
     return max(waits) if waits else _told(message)
@@ -143,12 +141,12 @@ def _told(message: str) -> float | None:
     return float(told[1]) * _SECONDS[scale]
 
 
-def _reset(known: Mapping[str, str], name: str) -> float | None:
-    return duration(known.get(f"x-ratelimit-reset-{name}", ""))
+def _reset(headers: Mapping[str, str], name: str) -> float | None:
+    return duration(headers.get(f"x-ratelimit-reset-{name}", ""))
 
 
-def _count(known: Mapping[str, str], name: str) -> int | None:
-    text = known.get(f"x-ratelimit-{name}", "").strip()
+def _count(headers: Mapping[str, str], name: str) -> int | None:
+    text = headers.get(f"x-ratelimit-{name}", "").strip()
     return int(text) if re.fullmatch(r"[0-9]{1,12}", text) else None
 
 
@@ -158,7 +156,3 @@ def _float(text: str) -> float | None:
     except ValueError:
         return None
     return number if 0 <= number < math.inf else None
-
-
-def _folded(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}

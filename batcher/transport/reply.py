@@ -6,6 +6,7 @@ nothing of HTTP, and does not look into the images.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
@@ -145,7 +146,7 @@ def _image(
 def _carried(value: object) -> str | None:
     if isinstance(value, dict):  # chat completions' {"image_url": {"url": …}}
         value = value.get("url")
-    return value if isinstance(value, str) else None
+    return _text(value)
 
 
 def _reply(document: Document, images: tuple[ReplyImage, ...]) -> Reply:
@@ -181,11 +182,16 @@ def _rescued(document: Document) -> tuple[ReplyImage, ...]:
 
 
 def _plain(value: object, depth: int) -> object:
-    """Keep numbers, texts and mappings of them: what a ledger line can hold."""
+    """Keep numbers, texts and mappings of them: what a ledger line can hold.
+
+    JSON has no infinity and no NaN, although Python reads them.
+    """
     if isinstance(value, dict) and depth:
         kept = {_text(k): _plain(v, depth - 1) for k, v in value.items()}
         return {key: told for key, told in kept.items() if key and told is not None}
-    return value if isinstance(value, int | float) else _text(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, int) else _text(value)
 
 
 def _text(value: object) -> str | None:

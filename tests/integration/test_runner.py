@@ -60,6 +60,7 @@ class Watcher:
         self.at_end: Callable[[], None] | None = None
         self.attempts = self.ends = 0
         self.drained: list[int] = []
+        self.stopped: list[Failure | None] = []
         self.view: RunView | None = None
 
     def started(self, view: RunView) -> None:
@@ -70,7 +71,7 @@ class Watcher:
         if self.at_attempt is not None:
             self.at_attempt()
 
-    def retrying(self, _: Request, __: Failure, ___: float, /) -> None:
+    def retrying(self, _: Request, __: Failure, ___: float | None, /) -> None:
         pass
 
     def ended(self, _: Request, __: Result | None, /) -> None:
@@ -78,8 +79,9 @@ class Watcher:
         if self.at_end is not None:
             self.at_end()
 
-    def draining(self, in_flight: int) -> None:
+    def draining(self, in_flight: int, failure: Failure | None = None) -> None:
         self.drained.append(in_flight)
+        self.stopped.append(failure)
 
 
 class Project:
@@ -299,8 +301,29 @@ async def test_a_cancelled_caller_leaves_a_whole_ledger(tmp_path: Path) -> None:
         await asyncio.wait([running])
         assert running.cancelled()
         check_books(project.out)
-        assert len(project.events("end")) == 1
+        (end,) = project.events("end")
+        assert (end["reason"], end["unknown"]) == ("interrupted", 2)
         lock_folder(project.out).release()
+
+
+async def test_the_ledger_does_not_call_finished_what_an_exception_ended(
+    project: Project,
+) -> None:
+    project.write(MANY)
+
+    def fail() -> None:
+        raise ValueError(f"of whoever watches, with the key {KEY}")
+
+    project.watcher.at_end = fail
+    with pytest.raises(ExceptionGroup):
+        await project.run(concurrency=1)
+    (end,) = project.events("end")
+    assert (end["reason"], end["message"]) == ("crashed", "ended by ValueError")
+    assert (end["succeeded"], end["pending"], end["exit_code"]) == (1, 11, 3)
+    assert read_status(project.out).summary.stopped == {
+        "class": "crashed",
+        "message": "ended by ValueError",
+    }
 
 
 class Disk:
@@ -351,6 +374,12 @@ async def test_what_no_request_can_help_stops_the_run(
     assert summary.stopped["class"] == error_class
     assert (summary.exit_code, summary.pending) == (3, 3)
     assert summary.attempts == 1
+    (failure,) = project.watcher.stopped
+    assert failure is not None
+    assert (failure.error_class, failure.message) == (
+        error_class,
+        summary.stopped["message"],
+    )
 
 
 @pytest.mark.parametrize("concurrency", [1, 12])

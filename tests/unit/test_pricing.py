@@ -223,6 +223,7 @@ def test_counted_tokens_beat_the_estimate(
         {"output_tokens": True},
         {"output_tokens": 196.5},
         {"output_tokens": -196},
+        {"output_tokens": 10**14},
         {"output_tokens": [196]},
     ],
 )

@@ -200,7 +200,7 @@ def test_every_row_of_the_table_is_reached_by_a_recorded_answer() -> None:
 
 def test_everything_known_of_a_failure_is_told() -> None:
     body = openai("rate_limit_exceeded", "Slow\x1b[1m down,\n  try again in 1.2s")
-    failure = fail(429, body, **{"X-Oneapi-Request-Id": "r", "x-should-retry": "false"})
+    failure = fail(429, body, **{"x-oneapi-request-id": "r", "x-should-retry": "false"})
     assert failure == Failure(
         error_class=ErrorClass.RATE_LIMITED,
         message="Slow down, try again in 1.2s",
