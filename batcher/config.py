@@ -22,6 +22,7 @@ SANDBOX = "sandbox"
 
 _FILE_KEYS = ("default_endpoint", "endpoints")
 _PROFILE_KEYS = ("base_url", "key_env", "fallback", "model", "prices")
+_PACE = ("ipm", "rpm")
 
 
 class Secret:
@@ -60,6 +61,18 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     model: str = DEFAULT_MODEL
     settings: Mapping[str, object] = {}
     prices: tuple[Price, ...] = ()
+
+    @property
+    def run_settings(self) -> Mapping[str, object]:
+        """What it sets for a whole run; beside others, its pace is its own alone."""
+        if not self.fallback:
+            return self.settings
+        return {name: v for name, v in self.settings.items() if name not in _PACE}
+
+    def pace(self) -> dict[str, float | None]:
+        """Give the `ipm` and `rpm` that it sets, None for no limit."""
+        settings = merge_settings([(f"endpoint {self.name!r}", self.settings)])
+        return {name: getattr(settings, name) for name in _PACE}
 
     def keys(self, environment: Mapping[str, str]) -> dict[str, Secret]:
         """Find the keys, by the names under which the ledger knows them.
@@ -171,8 +184,8 @@ def choose_endpoint(
         known = ", ".join(sorted(config.endpoints))
         hint = f"did you mean {near[0]!r}?" if near else f"known: {known}"
         raise UsageError(
-            f"there is no endpoint {name!r}; {hint} another goes into batcher.toml as"
-            f" [endpoints.{name}]"
+            f"there is no endpoint {name!r}; {hint}; another goes into batcher.toml"
+            f" as [endpoints.{name}]"
         )
     return config.endpoints[name]
 

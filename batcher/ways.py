@@ -75,16 +75,25 @@ def make_governor(
     now: float,
     random: Callable[[], float],
 ) -> Governor | Rotation:
-    """Make what decides when the next request may leave, and along which way."""
+    """Make what decides when the next request may leave, and along which way.
+
+    Args:
+        ways: Where requests may leave; each of several keeps to its own pace, too.
+        limits: What the user allows to all together.
+        budget: What was spent, for all.
+        now: The time.
+        random: Gives numbers from 0 to 1, for all jitter.
+    """
     governors = [Governor(limits, now=now, random=random, budget=budget) for _ in ways]
     if len(ways) == 1 and len(ways[0].keys) == 1:
         return governors[0]
-    return Rotation(
-        [
-            Account(governor, tuple(way.keys))
-            for governor, way in zip(governors, ways, strict=True)
-        ]
-    )
+    # Alone, what an endpoint sets is among the limits, or was beaten by the user.
+    own = [way.endpoint.pace() if len(ways) > 1 else {} for way in ways]
+    accounts = [
+        Account(governor, tuple(way.keys), **pace)
+        for governor, way, pace in zip(governors, ways, own, strict=True)
+    ]
+    return Rotation(accounts, limits, now=now)
 
 
 def prices_by_route(ways: tuple[Way, ...]) -> dict[str, tuple[Price, ...]]:

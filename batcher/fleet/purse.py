@@ -61,11 +61,19 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def fit(
-        cls, max_spend: Decimal, *, base: Decimal, dearest: Decimal, parts: int
+        cls, max_spend: Decimal, *, base: Decimal, usual: Decimal, parts: int
     ) -> Terms:
-        """Cut what is left into slots, none smaller than the dearest request."""
+        """Cut what is left into slots, in each of which a usual request fits.
+
+        Args:
+            max_spend: USD the whole run directory may cost.
+            base: USD spent, or maybe billed, before the session.
+            usual: USD that a request costs at most, on average; for a dearer one, a
+                shard takes several slots.
+            parts: How many shards there are.
+        """
         even = (max_spend - base) / (parts * PER_SHARD)
-        slot = max(even.quantize(MICRO, rounding="ROUND_DOWN"), dearest, MICRO)
+        slot = max(even.quantize(MICRO, rounding="ROUND_DOWN"), usual, MICRO)
         return cls(max_spend=max_spend, base=base, slot=slot)
 
 

@@ -25,7 +25,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         adaptive: Find and follow the gateway's own limits too. When off, only the
             stated limits and a `Retry-After` hold requests back.
         max_spend: USD the whole run directory may cost, what is maybe billed included.
-        max_images: Images the whole run directory may hold, the same way.
+        max_images: Images the whole run directory may hold. What is maybe billed counts
+            while a run lasts; the ledger tells what it may cost, not how many it were.
         longest_wait: Seconds of rate limiting without one success before giving up.
         longest_outage: Seconds the breaker may stay open before giving up.
         first_invalid: Requests found invalid, with nothing else before, that stop a

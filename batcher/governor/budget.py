@@ -29,7 +29,7 @@ class Budget:
         spent: USD billed.
         unknown: USD maybe billed.
         reserved: USD that what is in flight may cost at most.
-        images: Images made or maybe billed.
+        images: Images kept before the run, and made or maybe billed since then.
         reserved_images: Images asked for in flight.
     """
 

@@ -67,8 +67,7 @@ class Shared:
     others: Sums
 
     def __init__(self, job: Job, lease: Lease) -> None:
-        settings = job.settings
-        wish = Quota(ipm=settings.ipm, rpm=settings.rpm, max_spend=settings.max_spend)
+        wish = _wish(job)
         self.job = job
         self.lease = lease
         since = job.options.orders_after
@@ -123,7 +122,7 @@ class Shared:
         if self._stage is None:
             self._orders.append(order)
             return
-        with suppress(UsageError):
+        with suppress(UsageError, ValueError):
             self._stage.handle(Command(name=order.name, value=order.value))
 
     async def open(self) -> None:
@@ -147,7 +146,7 @@ class Shared:
             wish = Terms.fit(
                 job.settings.max_spend,
                 base=total.spent + total.maybe_billed(),
-                dearest=_typical_worst(job),
+                usual=_usual_worst(job),
                 parts=lease.shard[1],
             )
             await self.member.open_purse(
@@ -246,7 +245,22 @@ def _read_own(job: Job) -> Standings:
     return own
 
 
-def _typical_worst(job: Job) -> Decimal:
+def _wish(job: Job) -> Quota:
+    """Say what all workers together may do.
+
+    Beside fallbacks, the endpoint's own pace is no setting of the run. For a fleet it
+    is: nobody knows what the others send along which way.
+    """
+    settings = job.settings
+    own = job.endpoint.pace() if job.endpoint and job.fallbacks else {}
+    return Quota(
+        ipm=settings.ipm or own.get("ipm"),
+        rpm=settings.rpm or own.get("rpm"),
+        max_spend=settings.max_spend,
+    )
+
+
+def _usual_worst(job: Job) -> Decimal:
     """Give the most that one of the requests to send costs, on average."""
     if not job.plan.to_send or job.plan.worst_usd is None:
         return Decimal(0)

@@ -92,7 +92,7 @@ class Fleet:
     def open(self) -> None:
         """Have all open the purse and take their first slot."""
         terms = Terms.fit(
-            self.max_spend, base=Decimal(0), dearest=PRICE, parts=self.parts
+            self.max_spend, base=Decimal(0), usual=PRICE, parts=self.parts
         )
         for each in self.rounds:
             each.open(terms, spent=Decimal(0), used=lambda: self.used)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,6 +129,7 @@ def test_what_is_no_key_is_refused_without_being_shown(
         ("adaptive", True, True),
         ("on_unknown", "skip", "skip"),
         ("retry", {"server": "3"}, {"server": 3}),
+        ("stop_on", ["moderation"], ("moderation",)),
     ],
 )
 def test_a_setting_is_read_from_text_too(
@@ -152,19 +154,23 @@ def test_a_setting_is_read_from_text_too(
             "flags: unknown setting 'max-attempts'; did you mean 'max_",
         ),
         ("zzz", 8, "flags: unknown setting 'zzz'; known: concurrency, ipm, rpm"),
-        ("concurrency", "x", "flags: concurrency: expected `int`, got `str`, got 'x'"),
+        ("concurrency", "x", "flags: concurrency: expected a whole number, got 'x'"),
         (
             "concurrency",
             0,
             "flags: concurrency: must be above 0, at most 1,000,000,000",
         ),
         ("concurrency", "-1", "flags: concurrency: must be above 0, at most"),
-        ("concurrency", True, "flags: concurrency: expected `int`, got `bool`"),
-        ("concurrency", 1.5, "flags: concurrency: expected `int`, got `float`"),
+        ("concurrency", True, "flags: concurrency: expected a whole number, got Tr"),
+        ("concurrency", 1.5, "flags: concurrency: expected a whole number, got 1."),
         ("concurrency", 10**400, "flags: concurrency: must be above 0, at most"),
         ("timeout", "nan", "flags: timeout: "),
         ("timeout", "inf", "flags: timeout: "),
-        ("timeout", "1e400", "flags: timeout: number out of range"),
+        ("timeout", "1e400", "flags: timeout: expected a number, got '1e400'"),
+        ("ipm", "fast", "flags: ipm: expected a number, got 'fast'"),
+        ("adaptive", "maybe", "flags: adaptive: expected true or false, got 'maybe'"),
+        ("max_spend", "all", "flags: max_spend: expected an amount in USD, got 'all'"),
+        ("stop_on", 5, "flags: stop_on: expected a list of error classes, got 5"),
         (
             "max_spend",
             "nan",
@@ -178,11 +184,12 @@ def test_a_setting_is_read_from_text_too(
         ("max_spend", "Infinity", "flags: max_spend: must be 0 or more, at most 1,000"),
         ("max_spend", "1e99999999", "flags: max_spend: must be 0 or more, at most 1,0"),
         ("max_spend", -1, "flags: max_spend: must be 0 or more, at most 1,000,000,000"),
-        ("on_unknown", "maybe", "flags: on_unknown: invalid enum value 'maybe'"),
-        ("retry", "server", "flags: retry: expected `object`, got `str`"),
+        ("on_unknown", "maybe", "flags: on_unknown: expected 'retry' or 'skip', got"),
+        ("retry", "server", "flags: retry: expected attempts by error class such as"),
         ("retry", {"sever": 3}, "flags: retry: unknown class 'sever'; did you mean 's"),
+        ("stop_on", ["x"], "flags: stop_on: unknown class 'x'; known: connect, rate_"),
         ("retry", {"server": 0}, "flags: retry.server: must be 1 or more: 0"),
-        ("retry", {"server": "x"}, "flags: retry: expected `int`, got `str`"),
+        ("retry", {"server": "x"}, "flags: retry: expected attempts by error class"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_refused_with_its_place(
@@ -325,6 +332,12 @@ def test_a_profile_may_have_several_keys_and_others_to_fall_back_on(
     openai = config.endpoints["openai"]
     assert openai.key_variables == ("A", "B")
     assert fallbacks(config, openai) == (config.endpoints["octopusx"],)
+    config = configure("", f"{near}\nipm = 9\nconcurrency = 2")
+    beside, alone = config.endpoints["openai"], config.endpoints["octopusx"]
+    assert beside.run_settings == {"concurrency": 2}
+    assert beside.pace() == {"ipm": 9, "rpm": None}
+    assert msgspec.structs.replace(beside, fallback=()).run_settings["ipm"] == 9
+    assert alone.pace() == {"ipm": None, "rpm": None}
     for wrong in ("nowhere", "openai"):
         config = configure("", f'[endpoints.openai]\nfallback = ["{wrong}"]')
         with pytest.raises(UsageError, match=f"there is no other '{wrong}'"):
@@ -411,6 +424,8 @@ def test_an_endpoint_that_is_not_there_is_told(named: str, told: str) -> None:
     with pytest.raises(UsageError) as caught:
         choose(named)
     assert str(caught.value).startswith(told)
+    words = f"; another goes into batcher.toml as [endpoints.{named}]"
+    assert str(caught.value).endswith(words)
 
 
 def test_the_environment_is_a_parameter() -> None:

@@ -91,7 +91,13 @@ class Scene:
             wait_for_shard=is_patient,
             settings={"lease": TTL, **settings},
         )
-        return Job(options, {})
+        return Job(options, {"XDG_CONFIG_HOME": str(self._manifest.parent)})
+
+    def configure(self, text: str) -> None:
+        """Write the user's configuration."""
+        folder = self._manifest.parent / "batcher"
+        folder.mkdir()
+        (folder / "config.toml").write_text(text)
 
     def lease(self, part: int, parts: int) -> Lease:
         """Take a shard, as another worker does."""
@@ -164,6 +170,17 @@ async def test_a_shard_keeps_to_its_requests_and_its_part_of_the_pace(
             held.refused(10.0)
             await stage.until(lambda: (stage.quotas[-1].ipm or 0) < 30)
             other.release(Note())
+
+
+async def test_the_pace_of_the_first_endpoint_is_the_fleets_beside_others_too(
+    scene: Scene,
+) -> None:
+    scene.configure('[endpoints.sandbox]\nipm = 60\nrpm = 9\nfallback = "openai"\n')
+    stage = Stage()
+    async with hold(scene.job("1/2")) as held, held.attended(stage):
+        assert stage.quotas[-1] == Quota(ipm=60, rpm=9)
+    async with hold(scene.job("1/2", ipm=90)) as held, held.attended(stage):
+        assert stage.quotas[-1] == Quota(ipm=90, rpm=9)
 
 
 async def test_a_limit_on_money_is_kept_in_slots(scene: Scene) -> None:

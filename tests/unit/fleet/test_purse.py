@@ -36,15 +36,15 @@ def directory() -> MemoryDirectory:
 @given(
     limit=st.decimals("0.000001", "1000000", places=6),
     share=st.fractions(0, 1),
-    dearest=st.decimals("0.000001", "10", places=6),
+    usual=st.decimals("0.000001", "10", places=6),
     parts=st.integers(1, 2000),
 )
-def test_slots_take_the_dearest_request_and_stay_within_what_is_left(
-    limit: Decimal, share: float, dearest: Decimal, parts: int
+def test_a_slot_takes_a_usual_request_and_all_stay_within_what_is_left(
+    limit: Decimal, share: float, usual: Decimal, parts: int
 ) -> None:
     base = limit * Decimal(float(share))
-    terms = Terms.fit(limit, base=base, dearest=dearest, parts=parts)
-    assert terms.slot >= dearest
+    terms = Terms.fit(limit, base=base, usual=usual, parts=parts)
+    assert terms.slot >= usual
     assert base + terms.slot * int((limit - base) // terms.slot) <= limit
 
 
@@ -108,7 +108,7 @@ def test_another_session_begins_with_a_purse_of_its_own() -> None:
     one.refill(NOTHING, ahead=Decimal(80))
     # Another number of shards, and more money: what was spent is in the ledger.
     heir = purse(place, session=2, parts=3)
-    terms = Terms.fit(Decimal(200), base=Decimal(90), dearest=Decimal(1), parts=3)
+    terms = Terms.fit(Decimal(200), base=Decimal(90), usual=Decimal(1), parts=3)
     heir.open(terms, spent=Decimal(33), inherited=one.note)
     assert heir.limit() == Decimal(33)
     heir.refill(Decimal(33), ahead=Decimal(3))

@@ -194,7 +194,7 @@ class Worker:
         terms = Terms.fit(
             FLEET.max_spend,
             base=sum(ledger.values(), Decimal(0)),
-            dearest=DEAREST,
+            usual=DEAREST,
             parts=self.shard[1],
         )
         self.round.open(
