@@ -5,7 +5,7 @@ Reads the manifests and the configuration, finds the endpoint, merges the settin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -26,7 +26,7 @@ from batcher.selection import Selection, parse_sample, parse_shard
 from batcher.settings import Settings, checked_setting, merge_settings, settings_from
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from batcher.options import Options
 
@@ -63,9 +63,17 @@ def read_brief(
         ManifestError: The manifests have mistakes.
         UsageError: An option, a setting or the configuration is wrong.
     """
-    manifests = _read_manifests(options, most_walked)
+    problems = Problems()
+    manifests = _read_manifests(options, problems)
     config = read_config(environment)
-    endpoint = _endpoint(config, options, manifests, environment)
+    above = {**settings_from(environment), **options.settings}
+    _check_settings(manifests, problems, above)
+    endpoint = _endpoint(config, options, environment)
+    if endpoint is None:
+        endpoint = _own_endpoint(config, manifests, problems)
+    if problems.total:
+        _check_requests(manifests, problems, most_walked)
+        raise ManifestError(problems.all())
     return Brief(
         manifests=tuple(manifests),
         endpoint=endpoint,
@@ -83,50 +91,98 @@ def _check_format(options: Options) -> None:
         raise UsageError(f"--format: expected one of {known}, got {options.format!r}")
 
 
-def _read_manifests(options: Options, most_walked: int) -> list[Manifest]:
-    """Read the manifests; where one is wrong, check all that can be checked (P9)."""
+def _read_manifests(options: Options, problems: Problems) -> list[Manifest]:
+    """Read the manifests; mistakes go to `problems`, those of requests do not yet."""
     _check_format(options)
-    problems = Problems()
     manifests = [
         read_manifest(path, problems, options.format) for path in options.manifests
     ]
-    known = [manifest for manifest in manifests if manifest is not None]
-    for manifest in known:
-        _check_settings(manifest, problems)
-    if problems.total:
-        whole = Expansion(known, model=DEFAULT_MODEL, overrides={})
-        excerpt = Excerpt(whole, Selection(), most=most_walked)
-        for _ in excerpt.expansion.checked(problems):
-            pass
-        raise ManifestError(problems.all())
-    return known
+    return [manifest for manifest in manifests if manifest is not None]
 
 
-def _check_settings(manifest: Manifest, problems: Problems) -> None:
-    for name, node in manifest.settings.items():
-        try:
-            checked_setting(name, node.plain(), "settings")
-        except UsageError as error:
-            message = str(error).removeprefix("settings: ").removeprefix(f"{name}: ")
-            problems.add(manifest.path, node.line, f"settings.{name}", message)
+def _check_requests(
+    manifests: list[Manifest], problems: Problems, most_walked: int
+) -> None:
+    """Find what else is wrong with manifests that are, as far as one looks (P9)."""
+    whole = Expansion(manifests, model=DEFAULT_MODEL, overrides={})
+    excerpt = Excerpt(whole, Selection(), most=most_walked)
+    for _ in excerpt.expansion.checked(problems):
+        pass
+
+
+class _Said(NamedTuple):
+    """What a manifest says of the run as a whole, and where."""
+
+    file: str
+    line: int
+    value: object
+
+
+def _check_agreement(field: str, said: Iterable[_Said], problems: Problems) -> None:
+    """Refuse what the manifests of one run say differently."""
+    first, *others = said
+    for file, line, value in others:
+        if value != first.value:
+            message = (
+                f"differs from {first.file}:{first.line}, which says"
+                f" {str(first.value)!r}; let both say the same, or a flag decide"
+            )
+            problems.add(file, line, field, message)
+
+
+def _check_settings(
+    manifests: list[Manifest], problems: Problems, above: Collection[str]
+) -> None:
+    """Check each manifest's settings, and that they agree but for those set above."""
+    said: dict[str, list[_Said]] = {}
+    for manifest in manifests:
+        for name, node in manifest.settings.items():
+            try:
+                value = checked_setting(name, node.plain(), "settings")
+            except UsageError as error:
+                message = str(error).removeprefix("settings: ")
+                message = message.removeprefix(f"{name}: ")
+                problems.add(manifest.path, node.line, f"settings.{name}", message)
+            else:
+                here = _Said(manifest.path, node.line, value)
+                said.setdefault(name, []).append(here)
+    for name, values in said.items():
+        if name not in above:
+            _check_agreement(f"settings.{name}", values, problems)
 
 
 def _endpoint(
-    config: Config,
-    options: Options,
-    manifests: list[Manifest],
-    environment: Mapping[str, str],
+    config: Config, options: Options, environment: Mapping[str, str]
 ) -> Endpoint | None:
-    wanted = {m.endpoint: m for m in manifests if m.endpoint is not None}
-    if len(wanted) > 1 and not (options.endpoint or options.base_url):
-        names = ", ".join(sorted(wanted))
-        raise UsageError(f"the manifests name several endpoints: {names}; pass one")
-    base_url = options.base_url
-    named = options.endpoint
+    """Find the endpoint that a flag or a variable names, which beat the manifests."""
+    base_url, named = options.base_url, options.endpoint
     if base_url is None and named is None:
         base_url = environment.get("BATCHER_BASE_URL") or None
-        named = environment.get("BATCHER_ENDPOINT") or next(iter(wanted), None)
+        named = environment.get("BATCHER_ENDPOINT") or None
+    if base_url is None and named is None:
+        return None
     return choose_endpoint(config, named=named, base_url=base_url)
+
+
+def _own_endpoint(
+    config: Config, manifests: list[Manifest], problems: Problems
+) -> Endpoint | None:
+    """Find the endpoint that the manifests name, or else the default one."""
+    said = [
+        _Said(manifest.path, manifest.endpoint.line, str(manifest.endpoint.value))
+        for manifest in manifests
+        if manifest.endpoint is not None
+    ]
+    if not said:
+        return choose_endpoint(config, named=None, base_url=None)
+    _check_agreement("endpoint", said, problems)
+    found: Endpoint | None = None
+    for file, line, name in said:
+        try:
+            found = choose_endpoint(config, named=str(name), base_url=None)
+        except UsageError as error:
+            problems.add(file, line, "endpoint", str(error))
+    return found
 
 
 def _settings(
@@ -137,7 +193,7 @@ def _settings(
 ) -> Settings:
     layers: list[tuple[str, Mapping[str, object]]] = []
     if endpoint is not None:
-        layers.append((f"endpoint {endpoint.name!r}", endpoint.settings))
+        layers.append((f"endpoint {endpoint.name!r}", endpoint.run_settings))
     for manifest in manifests:
         own = {name: node.plain() for name, node in manifest.settings.items()}
         layers.append((manifest.path, own))

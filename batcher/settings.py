@@ -9,7 +9,15 @@ from __future__ import annotations
 import difflib
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Literal, cast, get_type_hints
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Literal,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 
@@ -20,6 +28,14 @@ LARGEST_NUMBER = 10**9
 """Of any setting; what is larger is a slip of the hand."""
 
 _LEAST = {"max_spend": 0, "lease": 2}
+_WORDS: dict[object, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    Decimal: "an amount in USD",
+    dict: "attempts by error class such as {server: 8}",
+    tuple: "a list of error classes",
+}
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -98,8 +114,10 @@ def checked_setting(name: str, value: object, where: str) -> object:
     try:
         fitted: object = msgspec.convert(value, kinds[name], strict=False)
     except ValueError as error:  # msgspec's own, and Decimal's
-        words = str(error)[:1].lower() + str(error)[1:]
-        raise UsageError(f"{where}: {name}: {words}, got {value!r}") from error
+        expected = _expected(kinds[name])
+        raise UsageError(
+            f"{where}: {name}: expected {expected}, got {value!r}"
+        ) from error
     if isinstance(fitted, int | float | Decimal) and not isinstance(fitted, bool):
         _check_number(name, fitted, where)
     if isinstance(fitted, dict):
@@ -124,6 +142,15 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, object]:
 def setting_types() -> Mapping[str, object]:
     """Give the type of each setting, by name."""
     return get_type_hints(Settings)
+
+
+def _expected(kind: object) -> str:
+    """Say what a setting of a type takes."""
+    if isinstance(kind, UnionType):  # with None, which gives the default
+        kind = get_args(kind)[0]
+    if get_origin(kind) is Literal:
+        return " or ".join(map(repr, get_args(kind)))
+    return _WORDS[get_origin(kind) or kind]
 
 
 def _check_number(name: str, value: float | Decimal, where: str) -> None:

@@ -167,7 +167,7 @@ class Entry:
         if node is None:
             return None
         try:
-            path = inside(self._folder, node.value)
+            path = inside(self._folder, node.plain())
         except RowsError as error:
             self._report(node.line, "rows", str(error))
             return None
@@ -190,7 +190,7 @@ class Entry:
         if 1 <= whole <= MOST_SAMPLES:
             return whole
         expected = f"expected a whole number from 1 to {MOST_SAMPLES:,}"
-        self._report(node.line, "samples", f"{expected}, got {shown(count)}")
+        self._report(node.line, "samples", f"{expected}, got {shown(node.plain())}")
         return 1
 
     def _own_variables(self) -> dict[str, object]:

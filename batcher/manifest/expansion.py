@@ -30,7 +30,7 @@ class Manifest(Protocol):
         path: The file as the user named it.
         sha256: Hex digest of the file.
         name: The manifest's name, by default the file's stem.
-        endpoint: Name of the endpoint it asks for, if any.
+        endpoint: Name of the endpoint it asks for, if any, with its line.
         settings: What it sets, each value with its line.
         remarks: What is allowed but deserves a look, by warning code.
     """
@@ -38,7 +38,7 @@ class Manifest(Protocol):
     path: str
     sha256: str
     name: str
-    endpoint: str | None
+    endpoint: Node | None
     settings: Mapping[str, Node]
     remarks: list[tuple[str, Problem]]
 

@@ -162,6 +162,10 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 def near_miss(name: str, known: Iterable[str]) -> str | None:
     """Give the known name that this one nearly is, if any."""
-    folded = name[:80].strip().lower().replace("-", "_").replace(" ", "_")
-    near = difflib.get_close_matches(folded, list(known), n=1, cutoff=0.75)
-    return near[0] if near else None
+    folded = {_folded(each): each for each in known}
+    near = difflib.get_close_matches(_folded(name), folded, n=1, cutoff=0.75)
+    return folded[near[0]] if near else None
+
+
+def _folded(name: str) -> str:
+    return name[:80].strip().lower().replace("-", "_").replace(" ", "_")

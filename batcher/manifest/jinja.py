@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
+from inspect import signature
 from typing import TYPE_CHECKING, TypeVar
 
 from jinja2 import (
@@ -80,7 +81,7 @@ class Cage(ImmutableSandboxedEnvironment):
         self.filters["each turn"] = self._turns
         self.filters["a literal"] = self._metered(lambda value: value)
         for name, draw in DRAWS.items():
-            self.filters[f"draw {name}"] = self._drawing(draw)
+            self.filters[f"draw {name}"] = self._drawing(name, draw)
 
     def read(self, text: str) -> tuple[nodes.Template, bool]:
         """Parse a text, and say whether it draws lots; raises `TemplateSyntaxError`."""
@@ -174,7 +175,9 @@ class Cage(ImmutableSandboxedEnvironment):
 
         return metered  # type: ignore[return-value]  # wraps keeps the signature
 
-    def _drawing(self, draw: Callable[..., object]) -> Callable[..., object]:
+    def _drawing(self, name: str, draw: Callable[..., object]) -> Callable[..., object]:
+        bind = signature(draw).bind
+
         @pass_context
         def drawing(context: Context, _: object, *args: object, **kw: object) -> object:
             lot = context.get(LOT)
@@ -184,9 +187,12 @@ class Cage(ImmutableSandboxedEnvironment):
             self._drawn += 1
             try:
                 number = lot.number(self._source, self._drawn)
-                return draw(lot.lots, number, *args, **kw)
+                given = bind(lot.lots, number, *args, **kw)
+                return draw(*given.args, **given.kwargs)
             except LotError as error:
                 raise TemplateRuntimeError(str(error)) from error
+            except TypeError as error:
+                raise TemplateRuntimeError(f"{name}: {error}") from error
 
         return drawing
 

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batcher.manifest.field import CHECKS, FIELDS, FieldError, anything, near_miss
+from batcher.manifest.field import (
+    CHECKS,
+    FIELDS,
+    FieldError,
+    anything,
+    near_miss,
+    suggestion,
+)
 from batcher.manifest.output import (
     checked_label,
     checked_name,
@@ -65,7 +72,11 @@ class LiteralRecipe:
         self._label_checks = {**self._checks, "name": checked_label}
 
     def make(
-        self, line: int, fields: Mapping[str, object], variables: Mapping[str, object]
+        self,
+        line: int,
+        fields: Mapping[str, object],
+        variables: Mapping[str, object],
+        known: Iterable[Mistake] = (),
     ) -> Request:
         """Make one row's request.
 
@@ -73,13 +84,14 @@ class LiteralRecipe:
             line: Where the row begins.
             fields: The row's fields and labels, and what it sends besides.
             variables: What is kept with the request.
+            known: What is known to be wrong with the row.
 
         Raises:
             RecipeError: Fields are wrong; it names them all.
         """
         if self._overrides:
             fields = self._overridden(fields)
-        mistakes: list[Mistake] = []
+        mistakes = [*known]
         body: dict[str, Any] = {"model": self._model}
         checks = self._checks if "output" in fields else self._label_checks
         for key, value in fields.items():
@@ -88,7 +100,8 @@ class LiteralRecipe:
             except FieldError as error:
                 mistakes.append(self._mistake(line, key, error))
         if "prompt" not in fields:
-            mistakes.append(Mistake(line, "prompt", "is missing"))
+            hint = suggestion("prompt", fields)
+            mistakes.append(Mistake(line, "prompt", f"is missing{hint}"))
         references, single = body.pop("image", _NO_REFERENCES)
         name, output = body.pop("name", None), body.pop("output", None)
         try:

@@ -16,9 +16,18 @@ LONGEST_COMPONENT = 255 - len("~999-10.jpeg.part")
 LONGEST_PATH = 1024
 """Bytes of the whole relative path; PATH_MAX less room for the run directory."""
 
+LEDGER = "ledger.jsonl"
+"""What the ledger's name, and those of files beside it, begin with."""
+
+OWN_FOLDERS = frozenset(
+    ("ledger", "report", "export", "exports", "fleet", "purse", "shards")
+)
+"""Folders of a run directory that are the program's own, see `layout`."""
+
 _UNFIT = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 _WORD = re.compile(r"\w+")
 # Most names are such, and a million of them are checked.
 _is_ordinary = re.compile(
@@ -38,8 +47,8 @@ def checked_name(value: object) -> str:
     return name
 
 
-def checked_output(value: object) -> str:
-    """Check a relative path without its ending, `/`-separated.
+def checked_path(value: object) -> str:
+    """Check a relative path, `/`-separated.
 
     Raises:
         FieldError: It leaves the run directory, is hidden, or is too long.
@@ -49,8 +58,10 @@ def checked_output(value: object) -> str:
     path = _text(value)
     if _UNFIT.search(path):
         raise FieldError(f"holds a control character: {shown(path)}")
-    if path.startswith("/") or "\\" in path or re.match(r"[A-Za-z]:", path):
+    if path.startswith("/") or _DRIVE.match(path):
         raise FieldError(f"{shown(path)} leaves the run directory; use a relative path")
+    if "\\" in path:
+        raise FieldError(f"{shown(path)} holds a backslash; separate folders with /")
     for part in path.split("/"):
         if part == "..":
             raise FieldError(f"{shown(path)} leaves the run directory")
@@ -63,6 +74,26 @@ def checked_output(value: object) -> str:
     if len(path.encode()) > LONGEST_PATH:
         raise FieldError(f"{shown(path)} is longer than {LONGEST_PATH} bytes")
     return path
+
+
+def checked_output(value: object) -> str:
+    """Check where an image goes: a relative path without its ending.
+
+    Raises:
+        FieldError: It is no such path, or lies among the program's own files.
+    """
+    path = checked_path(value)
+    folder, slash, _ = path.partition("/")
+    if slash and _is_own(collision_key(folder)):
+        raise FieldError(
+            f"{shown(path)} lies in {folder!r}, which holds the program's own files;"
+            " choose another folder"
+        )
+    return path
+
+
+def _is_own(folder: str) -> bool:
+    return folder in OWN_FOLDERS or folder.startswith(LEDGER)
 
 
 def checked_label(value: object) -> str:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
 import pybase64
 
 from batcher import images
@@ -44,9 +45,13 @@ class References:
     def read(self, value: object) -> tuple[tuple[Reference, ...], bool]:
         """Read a field's value; say also whether it was one value, not a list.
 
+        A text may be a list in JSON, for that is how a table's cell holds several.
+
         Raises:
             FieldError: A value is not a reference, or not an image.
         """
+        if isinstance(value, str) and value.lstrip().startswith("["):
+            value = _listed(value)
         if isinstance(value, str):
             return (self._one(value),), True
         if isinstance(value, list) and value:
@@ -103,6 +108,14 @@ def encode(reference: Reference, *, as_data_uri: bool) -> str:
     encoded = pybase64.b64encode_as_string(content)
     kind = images.sniff(content)
     return f"data:image/{kind};base64,{encoded}" if as_data_uri else encoded
+
+
+def _listed(text: str) -> str | list[str]:
+    """Read a list of texts in JSON; what is none is left as it is."""
+    try:
+        return msgspec.json.decode(text, type=list[str])
+    except (msgspec.DecodeError, UnicodeError):
+        return text
 
 
 def _url(text: str) -> Reference:

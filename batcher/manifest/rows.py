@@ -6,10 +6,13 @@ A table is read anew on each pass and never held. Knows nothing of requests.
 from __future__ import annotations
 
 import csv
+import json
+import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 import msgspec
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 csv.field_size_limit(1 << 28)  # a cell may hold a reference image as Base64
+
+_KEYS = re.compile(r'"\s*:')
+_SAID = re.compile(r'"?sep=([,;|\t])"?\s*', re.IGNORECASE)
 
 
 class RowsError(Exception):
@@ -40,8 +46,9 @@ Report: TypeAlias = Callable[[RowsError], None]
 class Table:
     """A CSV file.
 
-    The separator, `,`, `;` or tab, is the one its first line has most of. Cells that a
-    spreadsheet leaves empty behind the last column are forgiven.
+    The separator, `,`, `;` or tab, is the one its first line has most of, unless that
+    line is a spreadsheet's `sep=;`. Blank lines before the header are passed over, and
+    cells that a spreadsheet leaves empty behind the last column forgiven.
 
     Args:
         path: The file.
@@ -52,17 +59,19 @@ class Table:
     Attributes:
         path: The file.
         columns: The names in its header.
+        line: Where the header begins.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         with _opened(path) as stream:
-            self._delimiter = separator(stream.readline())
+            said = _SAID.fullmatch(stream.readline())
+            self._says_separator = said is not None
             stream.seek(0)
-            try:
-                self.columns = _header(self._reader(stream))
-            except csv.Error as error:
-                raise RowsError(f"not CSV: {error}", 1) from error
+            first = next(filter(str.strip, stream), "")
+            self._delimiter = said[1] if said else separator(first)
+            stream.seek(0)
+            self.line, self.columns = _header(self._reader(stream))
 
     def rows(self, report: Report) -> Iterator[tuple[int, list[str]]]:
         """Stream the rows: the line each begins on, and a cell for every column.
@@ -86,7 +95,11 @@ class Table:
         return sum(1 for _ in self.rows(lambda _: None))
 
     def _reader(self, stream: TextIO) -> Reader:
-        return csv.reader(stream, delimiter=self._delimiter, strict=True)
+        lines: Iterable[str] = stream
+        if self._says_separator:
+            stream.readline()
+            lines = chain(["\n"], stream)  # a blank line in its place, to be counted
+        return csv.reader(lines, delimiter=self._delimiter, strict=True)
 
     def _rows(self, reader: Reader, report: Report) -> Iterator[tuple[int, list[str]]]:
         width = len(self.columns)
@@ -109,7 +122,10 @@ class Table:
 def read_jsonl(
     path: Path, report: Report
 ) -> Iterator[tuple[int, Mapping[str, object]]]:
-    """Stream the objects of a JSON lines file, each with its line."""
+    """Stream the objects of a JSON lines file, each with its line.
+
+    An object that has a key twice is refused, for readers differ in which they take.
+    """
     decode = msgspec.json.Decoder(dict[str, object]).decode
     try:
         with _opened(path) as stream:
@@ -117,11 +133,37 @@ def read_jsonl(
                 if not text.strip():
                     continue
                 try:
-                    yield line, decode(text)
+                    values = decode(text)
+                    # Few texts look as if they had more keys than they have.
+                    if len(_KEYS.findall(text)) > _key_count(values):
+                        _check_keys(text)
                 except (msgspec.DecodeError, RecursionError) as error:
                     report(RowsError(f"not a JSON object: {error}", line))
+                except RowsError as error:
+                    report(RowsError(str(error), line))
+                else:
+                    yield line, values
     except RowsError as error:
         report(error)
+
+
+def _key_count(values: Mapping[str, object]) -> int:
+    """Count the keys of an object and of those in it, but for those in lists."""
+    count = len(values)
+    for each in values.values():
+        if isinstance(each, dict):
+            count += _key_count(each)
+    return count
+
+
+def _checked_object(pairs: list[tuple[str, object]]) -> None:
+    """Take an object apart; raises `RowsError` when it has a key twice."""
+    for key, times in Counter(key for key, _ in pairs).most_common(1):
+        if times > 1:
+            raise RowsError(f"{key!r} is given twice")
+
+
+_check_keys = json.JSONDecoder(object_pairs_hook=_checked_object, parse_int=str).decode
 
 
 def most_lines(path: Path) -> int:
@@ -180,15 +222,22 @@ def separator(first: str) -> str:
     return max(",;\t", key=bare.count)
 
 
-def _header(reader: Reader) -> list[str]:
-    names = [name.strip() for name in next(reader, [])]
-    while names and not names[-1]:
+def _header(reader: Reader) -> tuple[int, list[str]]:
+    """Read on to the header; give the line it begins on, and its names."""
+    line, names = 1, [""]
+    try:
+        while not any(names):
+            line = reader.line_num + 1
+            names = [name.strip() for name in next(reader)]
+    except StopIteration:
+        raise RowsError("has no header line", 1) from None
+    except csv.Error as error:
+        raise RowsError(f"not CSV: {error}", line) from error
+    while not names[-1]:
         names.pop()
-    if not names:
-        raise RowsError("has no header line", 1)
     if "" in names:
-        raise RowsError(f"column {names.index('') + 1} has no name", 1)
+        raise RowsError(f"column {names.index('') + 1} has no name", line)
     name, times = Counter(names).most_common(1)[0]
     if times > 1:
-        raise RowsError(f"column {name!r} is there twice", 1)
-    return names
+        raise RowsError(f"column {name!r} is there twice", line)
+    return line, names

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from batcher.manifest.entry import ENTRY_KEYS
 from batcher.manifest.field import shown, suggestion
 from batcher.manifest.literal import COLUMNS, LiteralRecipe, near_columns
 from batcher.manifest.pattern import Mistake, RecipeError
@@ -24,12 +25,22 @@ if TYPE_CHECKING:
     from batcher.models import Request
 
 MOST_TRIED = 10_000
-"""Rows that are tried when the whole table is wrong, to find what else is."""
+"""Rows that are tried when the whole table is wrong, to find what else is.
+
+As many lines of JSON are looked at for keys that are nearly a field.
+"""
 
 GENERATIONS_PATH = "/v1/images/generations"
 
-Row = tuple[int, Mapping[str, object], Mapping[str, object]]
-"""A row's line, its fields, and the variables that are kept with it."""
+_ONLY = {"method": "POST", "url": GENERATIONS_PATH}
+
+ENVELOPE = frozenset({"custom_id", "body", *_ONLY})
+"""The keys of OpenAI's Batch input around a request."""
+
+_IN_YAML = frozenset(ENTRY_KEYS) - COLUMNS - {"extra"}
+
+Row = tuple[int, Mapping[str, object], Mapping[str, object], Sequence[Mistake]]
+"""A row's line, its fields, the variables kept with it, and what is wrong with it."""
 
 
 class CsvManifest:
@@ -39,7 +50,7 @@ class CsvManifest:
         self.path = path = source.path
         self.sha256 = sha256
         self.name = source.name
-        self.endpoint: str | None = None
+        self.endpoint: Node | None = None
         self.settings: Mapping[str, Node] = {}
         self.remarks: list[tuple[str, Problem]] = []
         self._references = References(source.folder)
@@ -49,10 +60,8 @@ class CsvManifest:
         except RowsError as error:
             problems.add(path, error.line, None, str(error))
             return
-        for name, near in near_columns(self._table.columns):
-            message = f"is kept as a variable; did you mean the field {near!r}?"
-            remark = Problem(file=path, line=1, field=name, message=message)
-            self.remarks.append(("near_miss", remark))
+        lines = dict.fromkeys(self._table.columns, self._table.line)
+        self.remarks += _near_misses(path, lines, "is kept as a variable")
 
     def parts(
         self, model: str, overrides: Mapping[str, object], problems: Problems
@@ -65,7 +74,7 @@ class CsvManifest:
         if not has_prompt:
             hint = suggestion("prompt", self._table.columns)
             message = f"the header has no column 'prompt'{hint}"
-            problems.add(self.path, 1, "prompt", message)
+            problems.add(self.path, self._table.line, "prompt", message)
             # What else is wrong is found with a prompt that is never sent.
             overrides = {**overrides, "prompt": "-"}
         recipe = LiteralRecipe(self.path, self._references, model, overrides)
@@ -90,7 +99,7 @@ class CsvManifest:
                     own[name] = cell
             for name, place in kept:
                 variables[name] = cells[place]
-            yield line, own, variables
+            yield line, own, variables, ()
 
 
 class JsonlManifest:
@@ -102,10 +111,16 @@ class JsonlManifest:
         self._file = source.file
         self.sha256 = sha256
         self.name = source.name
-        self.endpoint: str | None = None
+        self.endpoint: Node | None = None
         self.settings: Mapping[str, Node] = {}
         self.remarks: list[tuple[str, Problem]] = []
         self._references = References(source.folder)
+        lines: dict[str, int] = {}
+        rows = read_jsonl(self._file, lambda _: None)
+        for line, values in islice(rows, MOST_TRIED):
+            for name in _body_of(values) or ():
+                lines.setdefault(name, line)
+        self.remarks += _near_misses(self.path, lines, "is sent as it is")
 
     def parts(
         self, model: str, overrides: Mapping[str, object], problems: Problems
@@ -119,11 +134,8 @@ class JsonlManifest:
             problems.add(self.path, error.line, None, str(error))
 
         for line, values in read_jsonl(self._file, report):
-            try:
-                yield line, _fields_of(values, line), {}
-            except RecipeError as error:
-                for mistake in error.mistakes:
-                    problems.add(self.path, *mistake)
+            fields, mistakes = _fields_of(values, line)
+            yield line, fields, {}, mistakes
 
 
 class TablePart:
@@ -167,6 +179,16 @@ class TablePart:
         return _made(rows, self._recipe, self._problems)
 
 
+def _near_misses(
+    file: str, lines: Mapping[str, int], words: str
+) -> Iterator[tuple[str, Problem]]:
+    """Remark names that are nearly a field's, each on its line."""
+    for name, near in near_columns(lines):
+        message = f"{words}; did you mean the field {near!r}?"
+        line = lines[name]
+        yield "near_miss", Problem(file=file, line=line, field=name, message=message)
+
+
 def _made(
     rows: Iterable[Row], recipe: LiteralRecipe, problems: Problems
 ) -> Iterator[Request]:
@@ -187,25 +209,49 @@ def _at(rows: Iterator[Row], indices: Iterable[int]) -> Iterator[Row]:
     deque(rows, maxlen=0)
 
 
-def _fields_of(values: Mapping[str, object], line: int) -> dict[str, object]:
-    """Read one line of JSON; raises `RecipeError`."""
-    body: object = values
+def _body_of(values: Mapping[str, object]) -> Mapping[str, object] | None:
+    """Find a line's request fields; None when its body is no object."""
+    if "body" not in values:
+        return {key: value for key, value in values.items() if key not in ENVELOPE}
+    body = values["body"]
+    return body if isinstance(body, dict) else None
+
+
+def _around_body(values: Mapping[str, object]) -> dict[str, str]:
+    """Say what is wrong with the keys of a line around its request's fields."""
+    wrong: dict[str, str] = {}
+    for key, only in _ONLY.items():
+        if values.get(key, only) != only:
+            wrong[key] = f"expected {only!r}, got {shown(values[key])}"
     if "body" in values:
-        for key, only in (("url", GENERATIONS_PATH), ("method", "POST")):
-            if values.get(key, only) != only:
-                message = f"expected {only!r}, got {shown(values[key])}"
-                raise RecipeError([Mistake(line, key, message)])
-        body = values["body"]
-    if not isinstance(body, dict):
-        message = "expected an object of request fields"
-        raise RecipeError([Mistake(line, "body", message)])
+        for key in values.keys() - ENVELOPE:
+            if values[key] is not None:
+                wrong[key] = "stands beside body and is not sent; move it into body"
+    return wrong
+
+
+def _fields_of(
+    values: Mapping[str, object], line: int
+) -> tuple[Mapping[str, object], Sequence[Mistake]]:
+    """Read one line of JSON: its fields, and what is wrong with the line itself."""
+    wrong = _around_body(values)
+    body = _body_of(values)
+    if body is None:
+        wrong["body"] = "expected an object of request fields"
+        body = {"prompt": "-"}  # never sent
     fields = {key: value for key, value in body.items() if value is not None}
     extra = fields.pop("extra", None) or {}
     if not isinstance(extra, dict):
-        raise RecipeError([Mistake(line, "extra", "expected an object of fields")])
-    if taken := sorted(extra.keys() & COLUMNS):
-        message = "is a field of its own; move it out of extra"
-        raise RecipeError([Mistake(line, f"extra.{name}", message) for name in taken])
-    if "body" in values and values.get("custom_id") is not None:
+        wrong["extra"] = "expected an object of fields"
+        extra = {}
+    for name in extra:
+        if name in COLUMNS or name in fields:
+            wrong[f"extra.{name}"] = "is a field of its own; move it out of extra"
+    for name in fields.keys() & _IN_YAML:
+        wrong[name] = "works in YAML manifests only; what is to be sent goes into extra"
+    if values.get("custom_id") is not None:
+        if "name" in fields:
+            wrong["name"] = "is given twice, for custom_id is the name, too"
         fields["name"] = values["custom_id"]
-    return {**extra, **fields}
+    mistakes = [Mistake(line, *each) for each in sorted(wrong.items())]
+    return {**extra, **fields}, mistakes

@@ -8,7 +8,7 @@ from batcher.manifest.document import Node, read_yaml
 from batcher.manifest.entry import Entry, read_variables
 from batcher.manifest.field import FIELDS, FieldError, shown, suggestion
 from batcher.manifest.lot import Lots
-from batcher.manifest.output import checked_output
+from batcher.manifest.output import checked_path
 from batcher.manifest.recipe import Shared
 from batcher.manifest.reference import References
 
@@ -95,17 +95,17 @@ class YamlManifest:
         if node is None or node.value is None:
             return stem
         try:
-            return checked_output(node.plain())
+            return checked_path(node.plain())
         except FieldError as error:
             self._report(node.line, "name", str(error))
             return stem
 
-    def _read_endpoint(self) -> str | None:
+    def _read_endpoint(self) -> Node | None:
         node = self._keys.get("endpoint")
         if node is None or node.value is None:
             return None
         if isinstance(node.value, str) and "/" not in node.value:
-            return node.value
+            return node
         message = (
             f"expected a profile's name, got {shown(node.plain())}; a URL goes into"
             " batcher.toml or --base-url, so that a manifest cannot choose who gets a"
@@ -163,7 +163,7 @@ class YamlManifest:
             if key not in known:
                 hint = suggestion(key, known)
                 if key in _ELSEWHERE:
-                    hint = "; a manifest names an endpoint: that batcher.toml describes"
+                    hint = "; a manifest names an endpoint that batcher.toml describes"
                 self._report(node.line, f"{prefix}{key}", f"unknown field{hint}")
 
     def _report(self, line: int, field: str, message: str) -> None:

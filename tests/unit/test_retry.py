@@ -102,6 +102,13 @@ def test_the_gateway_may_say_that_trying_again_is_of_no_use() -> None:
     assert decided(failed("rate_limited", final=True)).next is Next.END
 
 
+def test_what_cannot_be_sent_now_is_left_to_the_next_run() -> None:
+    assert decided(failed("connect", final=True)) == Decision(next=Next.END)
+    assert decided(failed("invalid", final=True)) == Decision(
+        next=Next.END, status=Status.REJECTED
+    )
+
+
 @pytest.mark.parametrize(
     ("error_class", "own", "used", "tries", "follows"),
     [

@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batcher.layout import MADE, SHARED
+from batcher.ledger import FILE_NAME
 from batcher.manifest.field import FieldError
 from batcher.manifest.output import (
     LONGEST_COMPONENT,
     checked_name,
     checked_output,
+    checked_path,
     collision_key,
     default_name,
 )
@@ -24,6 +27,13 @@ from batcher.manifest.output import (
         ("Tokyo/dawn/1", "Tokyo/dawn/1"),
         ("東京", "東京"),
         ("a.b", "a.b"),
+        ("A: the fox", "A: the fox"),
+        ("c:x", "c:x"),
+        ("a:b?", "a:b?"),
+        ("ledger", "ledger"),
+        ("ledger.jsonl", "ledger.jsonl"),
+        ("ledgers/x", "ledgers/x"),
+        ("a/report/x", "a/report/x"),
         (5, "5"),
         ("x" * LONGEST_COMPONENT, "x" * LONGEST_COMPONENT),
     ],
@@ -37,8 +47,8 @@ def test_a_relative_path_is_taken(text: object, path: str) -> None:
     [
         ("/etc/passwd", "'/etc/passwd' leaves the run directory; use a relative path"),
         ("C:\\x", "'C:\\\\x' leaves the run directory; use a relative path"),
-        ("c:x", "'c:x' leaves the run directory; use a relative path"),
-        ("a\\b", "'a\\\\b' leaves the run directory; use a relative path"),
+        ("c:/x", "'c:/x' leaves the run directory; use a relative path"),
+        ("a\\b", "'a\\\\b' holds a backslash; separate folders with /"),
         ("..", "'..' leaves the run directory"),
         ("a/../../b", "'a/../../b' leaves the run directory"),
         (".partial/x", "'.partial/x' has an empty or hidden part"),
@@ -63,6 +73,21 @@ def test_a_path_that_leaves_hides_or_is_too_long_is_refused(
     with pytest.raises(FieldError) as caught:
         checked_output(text)
     assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(
+    "folder",
+    sorted({*MADE, *SHARED, FILE_NAME, f"{FILE_NAME}.lock", "Report", "LEDGER"}),
+)
+def test_the_programs_own_folders_are_refused(folder: str) -> None:
+    with pytest.raises(FieldError) as caught:
+        checked_output(f"{folder}/x")
+    assert str(caught.value) == (
+        f"'{folder}/x' lies in {folder!r}, which holds the program's own files; choose"
+        " another folder"
+    )
+    assert checked_output(folder) == folder
+    assert checked_path(f"{folder}/x") == f"{folder}/x"
 
 
 @pytest.mark.parametrize(

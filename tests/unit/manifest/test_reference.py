@@ -44,6 +44,20 @@ def test_a_list_keeps_its_order(folder: Folder, references: References) -> None:
     assert found[2].digest is None
 
 
+def test_a_text_that_is_a_list_in_json_is_several(
+    folder: Folder, references: References
+) -> None:
+    folder.write("a.png", PNG)
+    folder.write("[b].png", PNG)
+    found, is_single = references.read(' ["a.png", "https://x.test/i.png"]')
+    assert [each.is_file for each in found] == [True, False]
+    assert not is_single
+    assert references.read('["a.png"]') == references.read(["a.png"])
+    (reference,), is_single = references.read("[b].png")
+    assert reference.is_file
+    assert is_single
+
+
 @pytest.mark.parametrize(
     "text",
     [BASE64, f" {BASE64}\n", "\n".join(BASE64[n : n + 76] for n in range(0, 999, 76))],
@@ -75,6 +89,9 @@ def test_a_data_uri_is_kept_as_one(references: References) -> None:
         (5, "expected a path, Base64, data: URI, URL or a list, got 5"),
         ([], "expected a path, Base64, data: URI, URL or a list, got []"),
         ([5], "expected a path, Base64, data: URI, URL, got 5"),
+        ("[]", "expected a path, Base64, data: URI, URL or a list, got []"),
+        ("[5]", "cannot read '[5]': No such file or directory"),
+        ("[\ud800", "cannot read '[\\ud800': "),
         ("", "expected a path, Base64, data: URI, URL, got ''"),
         (["a.png", " "], "expected a path, Base64, data: URI, URL, got ' '"),
         ("missing.png", "cannot read 'missing.png': No such file or directory"),

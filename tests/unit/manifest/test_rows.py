@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from io import StringIO
 
 import pytest
@@ -45,6 +46,13 @@ def read(folder: Folder, content: str | bytes) -> Read:
         ("a,b\n猫,😀\n", [(2, ["猫", "😀"])]),
         (" a , b\n 1, 2\n", [(2, [" 1", " 2"])]),
         ("a,b\n", []),
+        ("sep=;\na;b\n1;2,5\n", [(3, ["1", "2,5"])]),
+        ("\ufeffSEP=\t\r\na\tb\r\n1\t2\r\n", [(3, ["1", "2"])]),
+        ('"sep=|"\na|b\n1|2\n', [(3, ["1", "2"])]),
+        ("sep=,\n\na,b\n1;2,3\n", [(4, ["1;2", "3"])]),
+        ("sep=;\na;b\n1;2\n".encode("utf-16"), [(3, ["1", "2"])]),
+        ("\n \na;b\n1;2,5\n", [(4, ["1", "2,5"])]),
+        (";;\na;b;\n1;2\n", [(3, ["1", "2"])]),
     ],
 )
 def test_csv_is_read_as_people_have_it(
@@ -87,7 +95,11 @@ def test_where_reading_ends_is_told(
     ("content", "line", "words"),
     [
         ("", 1, "has no header line"),
-        ("\n1,2\n", 1, "has no header line"),
+        ("\n\n", 1, "has no header line"),
+        ("sep=;\n", 1, "has no header line"),
+        ("\n\na,,b\n", 3, "column 2 has no name"),
+        ("sep=;\na;a\n", 2, "column 'a' is there twice"),
+        ('\n"a', 2, "not CSV: unexpected end of data"),
         (",,\n", 1, "has no header line"),
         ("a,,b\n", 1, "column 2 has no name"),
         ("a,b,a\n", 1, "column 'a' is there twice"),
@@ -160,3 +172,42 @@ def test_json_lines_that_are_no_text_are_told(folder: Folder) -> None:
     assert [(error.line, str(error)) for error in told] == [
         (2, "is not UTF-8 text; save it as UTF-8")
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('{"a": 1, "b": 2, "a": 3}', "a"),
+        ('{"a": {"b": 1, "b": 1}}', "b"),
+        ('{"a": [{"b": {}, "b": {}}]}', "b"),
+        ('{"a": "16:9", "\\u0061": 1e9}', "a"),
+    ],
+)
+def test_a_key_given_twice_is_told(folder: Folder, text: str, key: str) -> None:
+    told: list[RowsError] = []
+    assert not list(read_jsonl(folder.write("t.jsonl", f"\n{text}\n"), told.append))
+    assert [(error.line, str(error)) for error in told] == [
+        (2, f"{key!r} is given twice")
+    ]
+
+
+JSON = st.recursive(
+    st.text(":a", max_size=3) | st.integers(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("a:", max_size=3), inner)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(st.dictionaries(st.text(":ab", max_size=2), JSON, max_size=4))
+def test_an_object_whose_keys_differ_is_read(
+    folder: Folder, values: dict[str, object]
+) -> None:
+    told: list[RowsError] = []
+    path = folder.write("t.jsonl", json.dumps(values))
+    assert list(read_jsonl(path, told.append)) == [(1, values)]
+    assert not told

@@ -48,6 +48,23 @@ def test_an_excel_sheet_is_read(folder: Folder) -> None:
     assert request.name == "poster 1"
 
 
+def test_a_cell_may_list_several_references(folder: Folder) -> None:
+    folder.write("a.png", png())
+    folder.write("b.png", png("blue"))
+    cell = '"[""a.png"", ""b.png""]"'
+    (request,) = folder.csv(f"prompt,image\nx,{cell}\n").right()
+    names = [each.text.rpartition("/")[2] for each in request.references]
+    assert names == ["a.png", "b.png"]
+    assert not request.single_reference
+
+
+def test_a_header_in_capitals_is_suggested(folder: Folder) -> None:
+    expanded = folder.csv("sep=;\nNAME;PROMPT\na;b\n")
+    assert expanded.told() == [(2, "prompt")]
+    hint = "the header has no column 'prompt'; did you mean 'PROMPT'?"
+    assert expanded.problems[0].message == hint
+
+
 def test_a_column_that_is_nearly_a_field_is_remarked(folder: Folder) -> None:
     path = folder.write("m.csv", "prompt,Size,promt,colour\na,,,\n")
     manifest = read_manifest(str(path), Problems())
@@ -154,7 +171,7 @@ def test_a_line_of_fields_is_a_request_too(folder: Folder) -> None:
     folder.write("a.png", png())
     first, second = folder.jsonl(
         '{"prompt": "a", "watermark": false, "extra": {"seed": 1}, "name": 5}\n\n'
-        '{"prompt": "b", "image": ["a.png"], "output": "x/y", "custom_id": "sent"}\n'
+        '{"prompt": "b", "image": ["a.png"], "output": "x/y", "custom_id": "b"}\n'
     ).right()
     assert first.body == {
         "model": MODEL,
@@ -163,8 +180,9 @@ def test_a_line_of_fields_is_a_request_too(folder: Folder) -> None:
         "seed": 1,
     }
     assert first.name == "5"
-    assert second.body["custom_id"] == "sent"
-    assert (second.output, second.single_reference) == ("x/y", False)
+    assert second.body == {"model": MODEL, "prompt": "b"}
+    assert (second.name, second.output) == ("b", "x/y")
+    assert not second.single_reference
     assert len(second.references) == 1
 
 
@@ -184,7 +202,30 @@ def test_a_line_of_fields_is_a_request_too(folder: Folder) -> None:
             [(1, "extra.n")],
             "is a field of its own; move it out of extra",
         ),
+        (
+            batch({"prompt": "a", "seed": 1, "extra": {"seed": 2, "a": 1}}),
+            [(1, "extra.seed")],
+            "is a field of its own; move it out of extra",
+        ),
         (batch({"prompt": "a"}, custom_id=[]), [(1, "name")], "expected text, got []"),
+        (batch({"prompt": "a"}, size="1:1"), [(1, "size")], "stands beside body and i"),
+        (
+            batch({"prompt": "a", "n": "x"}, url="/v1/chat", a=None, b=0),
+            [(1, "b"), (1, "url"), (1, "n")],
+            "stands beside body and is not sent; move it into body",
+        ),
+        (
+            batch({"prompt": "a", "name": "b"}),
+            [(1, "name")],
+            "is given twice, for cust",
+        ),
+        (
+            '{"prompt": "a", "url": "/v1/chat", "vars": {}, "rows": null}',
+            [(1, "url"), (1, "vars")],
+            "expected '/v1/images/generations', got '/v1/chat'",
+        ),
+        ('{"promt": "a"}', [(1, "prompt")], "is missing; did you mean 'promt'?"),
+        ('{"prompt": "a", "prompt": "b"}', [(1, None)], "'prompt' is given twice"),
         ('\n{"prompt": }\n', [(2, None)], "not a JSON object: "),
         ('[1]\n{"prompt": 5}\n5\n', [(1, None), (2, "prompt"), (3, None)], "not a J"),
         (b'{"prompt": "\xff"}\n', [(1, None)], "is not UTF-8 text; save it as UTF-8"),
@@ -199,6 +240,40 @@ def test_a_mistake_in_json_lines_is_told_with_its_line_and_field(
     expanded = folder.jsonl(content)
     assert expanded.told() == told
     assert expanded.problems[0].message.startswith(words)
+
+
+@pytest.mark.parametrize(
+    "word", ["samples", "matrix", "rows", "vars", "zip", "exclude", "include"]
+)
+def test_a_word_of_yaml_manifests_is_not_sent_but_from_extra(
+    folder: Folder, word: str
+) -> None:
+    expanded = folder.jsonl(batch({"prompt": "a", word: 1}))
+    assert not expanded.requests
+    assert [str(problem.message) for problem in expanded.problems] == [
+        "works in YAML manifests only; what is to be sent goes into extra"
+    ]
+    (body,) = folder.jsonl(batch({"prompt": "a", "extra": {word: 1}})).bodies()
+    assert body[word] == 1
+
+
+def test_a_key_that_is_nearly_a_field_is_remarked_once(folder: Folder) -> None:
+    lines = (
+        batch({"prompt": "a", "szie": "1:1"}) + '{"Size": 1, "extra": {"sise": 1}}\n'
+    )
+    path = folder.write("m.jsonl", lines + lines + batch([]))
+    manifest = read_manifest(str(path), Problems())
+    assert manifest is not None
+    assert [(code, str(problem)) for code, problem in manifest.remarks] == [
+        (
+            "near_miss",
+            f"{path}:1: szie: is sent as it is; did you mean the field 'size'?",
+        ),
+        (
+            "near_miss",
+            f"{path}:2: Size: is sent as it is; did you mean the field 'size'?",
+        ),
+    ]
 
 
 def test_json_lines_have_their_files_name(folder: Folder) -> None:

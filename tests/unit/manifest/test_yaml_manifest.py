@@ -72,7 +72,8 @@ def test_what_a_manifest_says_of_itself_is_read(folder: Folder) -> None:
     manifest = read_manifest(str(path), Problems())
     assert manifest is not None
     assert manifest.name == "city-posters"
-    assert manifest.endpoint == "octopusx"
+    assert manifest.endpoint is not None
+    assert (manifest.endpoint.value, manifest.endpoint.line) == ("octopusx", 3)
     assert {k: node.plain() for k, node in manifest.settings.items()} == {
         "concurrency": 8,
         "ipm": 60,
@@ -210,6 +211,9 @@ requests:
     assert second.references[0].digest != first.references[0].digest
 
 
+TOO_MANY = "expected a whole number from 1 to 1,000,000, got {'a': [1]}"
+ELSEWHERE = "a manifest names an endpoint that batcher.toml describes"
+
 MISTAKES = [
     ("[]", 1, None, "expected a mapping of keys and values"),
     ("text", 1, None, "expected a mapping of keys and values"),
@@ -221,10 +225,12 @@ MISTAKES = [
     ("requests:\n- x", 2, "requests", "expected fields such as prompt:, got 'x'"),
     ("name: [x]\n{R}", 1, "name", "expected text, got ['x']"),
     ("name: ../x\n{R}", 1, "name", "'../x' leaves the run directory"),
+    ("name: 'a\\b'\n{R}", 1, "name", "'a\\\\b' holds a backslash; separate folders"),
+    ("output: report/x\n{R}", 1, "output", "'report/x' lies in 'report', which holds"),
     ("endpoint: https://evil.test/v1\n{R}", 1, "endpoint", "expected a profile's name"),
     ("endpoint: 5\n{R}", 1, "endpoint", "expected a profile's name, got 5; a URL go"),
-    ("api_key: sk-1\n{R}", 1, "api_key", "unknown field; a manifest names an endpoi"),
-    ("base_url: http://x\n{R}", 1, "base_url", "unknown field; a manifest names an "),
+    ("api_key: sk-1\n{R}", 1, "api_key", f"unknown field; {ELSEWHERE}"),
+    ("base_url: http://x\n{R}", 1, "base_url", f"unknown field; {ELSEWHERE}"),
     ("settings: 5\n{R}", 1, "settings", "expected a mapping of keys and values"),
     ("defaults: [x]\n{R}", 1, "defaults", "expected a mapping of keys and values"),
     ("defaults: {sise: 1:1}\n{R}", 1, "defaults.sise", "unknown field; did you mean '"),
@@ -257,6 +263,13 @@ MISTAKES = [
     ("requests:\n- prompt: x\n  samples: 0", 3, "samples", "expected a whole number "),
     ("requests:\n- prompt: x\n  samples: yes", 3, "samples", "expected a whole numbe"),
     ("requests:\n- prompt: x\n  samples: true", 3, "samples", "expected a whole numb"),
+    ("requests:\n- prompt: x\n  samples: {a: [1]}", 3, "samples", TOO_MANY),
+    (
+        "requests:\n- prompt: x\n  rows: [a]",
+        3,
+        "rows",
+        "expected a file's path, got ['a'",
+    ),
     ("requests:\n- prompt: x\n  samples: 10000000", 3, "samples", "expected a whole "),
     ("requests:\n- prompt: x\n  rows: no.csv", 3, "rows", "there is no file 'no.csv'"),
     ("requests:\n- prompt: x\n  rows:", 3, "rows", "expected a file's path, got None"),
