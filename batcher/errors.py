@@ -7,7 +7,8 @@
     └── StoreError          an image or a ledger line could not be kept
 
 What a gateway does wrong is no exception: it is a `models.Failure`, an attempt's
-outcome like any other. Exceptions that never leave their package are not drawn here.
+outcome like any other. What batcher raises and catches itself is not drawn here, nor
+are kinds of a `UsageError` that nobody else need tell apart.
 """
 
 from __future__ import annotations

@@ -53,6 +53,8 @@ class LocalPool:
             for number, request in enumerate(requests):
                 if number % _BREATH == 0:
                     await asyncio.sleep(0)
+                if self._is_closed():
+                    break
                 if request is None:
                     continue
                 while len(self._live) >= self._room() and not self._is_closed():

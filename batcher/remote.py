@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from batcher.errors import UsageError
+from batcher.settings import LARGEST_NUMBER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,10 +34,26 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: A key of `COMMANDS`.
         value: What it is told besides, for those that take something.
+
+    Raises:
+        ValueError: The value is none that the command takes.
     """
 
     name: str
     value: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        if self.value is None or self.name not in WITH_VALUE:
+            return
+        is_whole = self.name == "concurrency"
+        least, kind = (1, "a whole number") if is_whole else (0, "a number")
+        # Asked first: what is no number has no whole part and cannot be compared.
+        fits = self.value.is_finite() and least <= self.value <= LARGEST_NUMBER
+        if not fits or (is_whole and self.value % 1):
+            raise ValueError(
+                f"{self.name}: expected {kind} from {least} to {LARGEST_NUMBER:,}, got"
+                f" {str(self.value)!r}"
+            )
 
 
 Handler = Callable[[Command], Mapping[str, object]]
@@ -67,14 +84,11 @@ def parse_command(name: str, value: str | None) -> Command:
     if value is None:
         return Command(name=name)
     try:
-        number = Decimal(value.removeprefix("$"))
+        return Command(name=name, value=Decimal(value.removeprefix("$")))
     except InvalidOperation as error:
         raise UsageError(f"{name}: expected a number, got {value!r}") from error
-    least = 1 if name == "concurrency" else 0
-    is_whole = name != "concurrency" or number == int(number)
-    if not number.is_finite() or number < least or not is_whole:
-        raise UsageError(f"{name}: expected a number from {least}, got {value!r}")
-    return Command(name=name, value=number)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 class RemoteControl:
@@ -118,11 +132,15 @@ class RemoteControl:
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        with contextlib.suppress(OSError, ValueError, TimeoutError):
-            async with asyncio.timeout(REPLY_SECONDS):
-                writer.write(_encode(self._answer(await reader.readline())) + b"\n")
-                await writer.drain()
-        writer.close()
+        try:
+            # A line that is too long is a `ValueError`.
+            with contextlib.suppress(OSError, ValueError, TimeoutError):
+                async with asyncio.timeout(REPLY_SECONDS):
+                    line = await reader.readline()
+                    writer.write(_encode(self._answer(line)) + b"\n")
+                    await writer.drain()
+        finally:
+            writer.close()
 
     def _answer(self, line: bytes) -> Mapping[str, object]:
         try:

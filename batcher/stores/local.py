@@ -36,10 +36,15 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 class LocalStore:
     """A run directory on this machine; see `Store`.
 
+    Where others keep images, too, only what a store began or recovered itself is ever
+    `settled`: of the others' partial images it cannot tell which are still wanted. What
+    a process left that died between an image's line and its `forget` stays, a second
+    name of the same bytes, until a run that has the folder to itself removes it.
+
     Args:
         folder: The run directory; it exists.
         link: Gives a file a second name, where the file system can.
-        is_shared: Others keep images there, too, whose partial files are theirs.
+        is_shared: Others keep images there, too.
     """
 
     def __init__(
@@ -71,10 +76,10 @@ class LocalStore:
 
     async def recover(self, id_: str, attempt: int) -> list[LocalPartial]:
         """Find what an attempt had written, by number."""
+        self._attend()  # not in the thread: several would open the disk at once
         return await asyncio.to_thread(self._recover, id_, attempt)
 
     def _recover(self, id_: str, attempt: int) -> list[LocalPartial]:
-        self._attend()
         numbers = {
             number: name
             for name in self._partials()
@@ -98,10 +103,12 @@ class LocalStore:
 
     def sync(self) -> None:
         """Bring kept images and their folders to the disk."""
+        if self._disk is None:
+            return  # nothing was begun
         kept = tuple(self._kept)
         parents = map(PurePosixPath, {name.rpartition("/")[0] for name in kept})
         folders = {folder for each in parents for folder in (each, *each.parents)}
-        self._attend().sync(
+        self._disk.sync(
             [f"{self._folder}/{name}" for name in kept],
             [f"{self._folder}/{folder}" for folder in folders],
         )
@@ -134,11 +141,10 @@ class LocalStore:
         self._kept.append(name)
         return name
 
-    def _attend(self) -> Disk:
-        """Have the disk's failures told here from now on."""
+    def _attend(self) -> None:
+        """Have the disk's failures told here from now on; on the event loop alone."""
         if self._disk is None:
             self._disk = Disk(str(self._folder))
-        return self._disk
 
     def _claim(self, name: str, partial: str) -> bool:
         """Name a whole image; false when another one has that name."""

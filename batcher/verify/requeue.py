@@ -31,6 +31,10 @@ def put_back(
     A corrupt file gets `~corrupt` into its name first. The caller holds the folder's
     lock, and has made sure that no worker is at work.
 
+    Where a forced attempt was interrupted, no line is written, which would end that
+    attempt as not billed: the next run sees that the file is gone, looks for the
+    attempt's image, and only then sends the request again.
+
     Args:
         directory: The run directory.
         reading: What was read of its ledger since then.
@@ -51,7 +55,10 @@ def put_back(
     writer = _open_ledger(directory, reading)
     try:
         for id_, finding in bad.items():
-            writer.append(_retry(id_, reading, _BAD[finding.mark]))
+            standing = reading.standings.get(id_)
+            if standing is None or standing.open_usd is None:
+                attempt = standing.attempts if standing else 0
+                writer.append(_retry(id_, attempt, _BAD[finding.mark]))
     finally:
         writer.close()
     return len(bad)
@@ -107,12 +114,11 @@ def _asides(path: PurePosixPath) -> Iterator[str]:
         number += 1
 
 
-def _retry(id_: str, reading: Reading, message: str) -> Retry:
-    standing = reading.standings.get(id_)
+def _retry(id_: str, attempt: int, message: str) -> Retry:
     return Retry(
         at=now(),
         id=id_,
-        attempt=standing.attempts if standing else 0,
+        attempt=attempt,
         error=ErrorRecord(error_class=ErrorClass.BAD_REPLY.value, message=message),
         maybe_billed=False,
         delay=0.0,

@@ -116,6 +116,21 @@ async def test_after_the_closing_nothing_begins_and_what_is_live_ends() -> None:
     assert workers.live == 0
 
 
+async def test_after_the_closing_nothing_more_is_walked() -> None:
+    closed = asyncio.Event()
+    walked = 0
+
+    def kept() -> Iterator[None]:
+        nonlocal walked
+        for walked in range(1, 10_001):
+            if walked == 500:
+                closed.set()
+            yield None
+
+    await pool(1, closed=closed).run(kept(), Lives())
+    assert walked == 500
+
+
 async def test_more_room_is_taken_at_a_notice() -> None:
     room = 1
     workers = LocalPool(room=lambda: room, is_closed=lambda: False)

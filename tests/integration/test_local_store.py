@@ -118,6 +118,37 @@ async def test_strangers_among_the_partial_files_are_not_taken_for_images(
     assert await place.store().recover(ID, 1) == []
 
 
+async def test_many_that_are_taken_up_at_once_open_one_disk(place: LocalPlace) -> None:
+    before = descriptors()
+    store = place.store()
+    await asyncio.gather(*(store.recover(ID, 1) for _ in range(64)))
+    assert descriptors() - before <= 1
+    store.close()
+    assert descriptors() == before
+
+
+async def test_where_others_keep_images_theirs_stay_until_one_is_alone(
+    place: LocalPlace,
+) -> None:
+    dead = LocalStore(place.folder, is_shared=True)
+    await begun(dead, png(filler=1_900_000)[:1_800_000])
+    heir = LocalStore(place.folder, is_shared=True)
+    assert heir.settled(lambda _: True) == []
+    await heir.recover(ID, 1)
+    assert len(heir.settled(lambda _: True)) == 1
+    assert len(place.store().settled(lambda _: True)) == 1
+
+
+async def test_a_sync_of_nothing_opens_nothing(place: LocalPlace) -> None:
+    before = descriptors()
+    place.store().sync()
+    assert descriptors() == before
+
+
+def descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 async def test_a_file_that_may_grow_no_more_is_an_error(place: LocalPlace) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     partial = await begun(place.store(), png())

@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from batcher.errors import StoreError
 from batcher.layout import Inventory
 from batcher.ledger import LedgerWriter, Reading, State, read_ledger
 from batcher.ledger.event import Attempt, Result
+from batcher.ledger.presence import presence
 from batcher.models import Image, Status
 from batcher.record import read_records
 from batcher.stores import LocalDirectory
@@ -64,6 +66,12 @@ class Folder:
                 images=tuple(images),
             )
         )
+        writer.close()
+
+    def send_again(self, id_: str, *, usd: Decimal) -> None:
+        """Write that a forced attempt began, and nothing of its end."""
+        writer = self._writer()
+        writer.append(Attempt(at=AT, id=id_, attempt=2, reserved_usd=usd))
         writer.close()
 
     def read(self) -> Reading:
@@ -172,6 +180,21 @@ def test_images_of_what_will_be_made_again_are_not_checked(folder: Folder) -> No
     assert put_back(folder.directory, folder.read(), folder.check()) == 1
     assert folder.states() == [State.PENDING]
     assert folder.check() == []
+
+
+def test_an_attempt_that_was_interrupted_stays_open(folder: Folder) -> None:
+    folder.keep("a.gif")
+    (id_,) = folder.read().standings
+    folder.send_again(id_, usd=Decimal("0.5"))
+    (folder.path / "a.gif").write_bytes(b"harmed")
+    assert put_back(folder.directory, folder.read(), folder.check()) == 1
+    standings = folder.read().standings
+    assert standings.maybe_billed() == Decimal("0.5")
+    # As the next run reads it, which looks for the files.
+    reading = read_ledger(folder.path, holds=presence(folder.directory))
+    (standing,) = reading.standings.values()
+    assert (standing.state, standing.is_open) == (State.UNKNOWN, True)
+    assert reading.standings.maybe_billed() == Decimal("0.5")
 
 
 def test_a_corrupt_file_is_set_aside_and_never_replaced(folder: Folder) -> None:
