@@ -134,10 +134,10 @@ class _Callback:
     def attempted(self, request: Request, attempt: int) -> None:
         """Say nothing."""
 
-    def retrying(self, request: Request, failure: Failure, delay: float) -> None:
+    def retrying(self, request: Request, failure: Failure, delay: float | None) -> None:
         """Say nothing."""
 
-    def draining(self, in_flight: int) -> None:
+    def draining(self, in_flight: int, failure: Failure | None = None) -> None:
         """Say nothing."""
 
     def ended(self, request: Request, result: Result | None) -> None:
@@ -155,13 +155,13 @@ class _Silence:
     def attempted(self, request: object, attempt: int) -> None:
         """Say nothing."""
 
-    def retrying(self, request: object, failure: object, delay: float) -> None:
+    def retrying(self, request: object, failure: object, delay: float | None) -> None:
         """Say nothing."""
 
     def ended(self, request: object, result: object) -> None:
         """Say nothing."""
 
-    def draining(self, in_flight: int) -> None:
+    def draining(self, in_flight: int, failure: object = None) -> None:
         """Say nothing."""
 
     def workers(self, number: int) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batcher.ledger.standing import Standing
+    from batcher.models import Summary
 
 
 class Kind(StrEnum):
@@ -86,6 +87,29 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         if kind is Kind.FAILED and standing.error_class == ErrorClass.DOWNLOAD:
             return Kind.FAILED in self.kinds and self.buy_lost_urls
         return kind is Kind.NEW or kind in self.kinds
+
+    def finds_work(self, summary: Summary) -> bool:
+        """Tell whether a run that chooses so, after one that ended so, does anything.
+
+        Every ended request that was not kept is among the errors, under one class; a
+        rejected one never under `ambiguous` or `download`, see `batcher.retry`.
+        """
+        errors = summary.errors
+        fetches = errors.get(ErrorClass.DOWNLOAD, 0)
+        failed = summary.failed - fetches
+        if not self.retry_unknown:
+            unclear = fetches + errors.get(ErrorClass.AMBIGUOUS, 0)
+            failed = sum(errors.values()) - unclear - summary.rejected
+        return any(
+            (
+                summary.pending,
+                fetches,
+                # What a stopped run left so may be paid, and wait for its download.
+                summary.unknown and (Kind.UNKNOWN in self.kinds or summary.stopped),
+                summary.rejected and Kind.REJECTED in self.kinds,
+                failed > 0 and Kind.FAILED in self.kinds,
+            )
+        )
 
 
 def kind_of(standing: Standing | None) -> Kind:

@@ -9,7 +9,10 @@ from batcher.errors import UsageError
 from batcher.plural import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batcher.job import Job
+    from batcher.plan import Plan
 
 
 def check_consent(job: Job) -> None:
@@ -17,6 +20,23 @@ def check_consent(job: Job) -> None:
     job.excerpt.check_size()
     for check in (_check_rehearsal, _check_changes, _check_budget):
         check(job)
+
+
+def changes_in(plan: Plan) -> str:
+    """Say what going on would buy though something like it was bought before."""
+    anew = plan.changed + plan.lost
+    facts = {
+        f"{counted(plan.changed, 'request')} changed": plan.changed,
+        f"the manifest lacks {plan.orphaned:,} that the ledger has": plan.orphaned,
+    }
+    new = plan.new - plan.lost
+    buys = {f"{anew:,} anew": anew, f"{new:,} new": new}
+    return f"{_joined(facts)}: going on would buy {_joined(buys)}"
+
+
+def _joined(words: Mapping[str, int]) -> str:
+    """Join those words whose number is not 0."""
+    return " and ".join(each for each, number in words.items() if number)
 
 
 def _check_rehearsal(job: Job) -> None:
@@ -35,10 +55,7 @@ def _check_changes(job: Job) -> None:
     plan = job.plan
     if plan.needs_consent and not job.options.accept_changes:
         raise UsageError(
-            f"{counted(plan.changed, 'request')} changed, and the manifest lacks"
-            f" {plan.orphaned:,} that the ledger has: going on would buy"
-            f" {plan.new + plan.changed:,} anew; look with `batcher plan`, then pass"
-            " --accept-changes"
+            f"{changes_in(plan)}; look with `batcher plan`, then pass --accept-changes"
         )
 
 

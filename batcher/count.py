@@ -135,6 +135,7 @@ class Count:
                 is_stopped=stopped is not None,
             ),
             stopped=stopped,
+            lost=self.states[State.LOST],
         )
 
 

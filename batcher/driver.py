@@ -30,7 +30,7 @@ from batcher.selection import Selection
 from batcher.shard_command import shard_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from decimal import Decimal
 
     from batcher.control import Control
@@ -121,6 +121,7 @@ async def drive(
     observer: Observer[Named, Fleet],
     listener: DispatchListener,
     control: Control,
+    rehearsal: tuple[str, ...] = (),
 ) -> Summary:
     """Do a run on the workers of an engine.
 
@@ -129,6 +130,7 @@ async def drive(
         observer: Is told how it goes, soon after.
         listener: Is told of workers and shards.
         control: Stops it from outside.
+        rehearsal: Flags of `run` for the sandbox that each shard starts.
 
     Returns:
         What the run directory holds now; where it cannot be read any more, what was
@@ -143,7 +145,7 @@ async def drive(
     attempts = job.reading.standings.attempts
     arguments = shard_arguments(job)
     sign = await asyncio.to_thread(DriverSign, job.directory, ttl=job.settings.lease)
-    arguments = (*arguments, f"--orders-after={sign.after}")
+    arguments = (*arguments, *rehearsal, f"--orders-after={sign.after}")
     options = job.options
     engine = make_engine(
         options.engine, scheduler=options.scheduler, workers=options.workers
@@ -158,10 +160,15 @@ async def drive(
         observer.draining(fleet.snapshot().in_flight)
         dispatcher.drain()
 
+    def stop() -> None:
+        if not dispatcher.is_closed:
+            observer.draining(fleet.snapshot().in_flight, BY_HAND)
+        dispatcher.close()
+
     async with engine, follower:
         observer.started(fleet)
         control.attach(drain, dispatcher.abort)
-        outcomes = await _dispatched(dispatcher, follower, fleet)
+        outcomes = await _dispatched(dispatcher, follower, fleet, stop)
     stopped = _stopped(outcomes, control, is_told=follower.is_stopped)
     if dispatcher.trouble is not None:
         stopped = {"class": "engine", "message": str(dispatcher.trouble)}
@@ -216,13 +223,16 @@ def summed(
 
 
 async def _dispatched(
-    dispatcher: Dispatcher, follower: FleetFollower, fleet: Fleet
+    dispatcher: Dispatcher,
+    follower: FleetFollower,
+    fleet: Fleet,
+    stop: Callable[[], None],
 ) -> tuple[Outcome, ...]:
     """See the shards through, and follow them meanwhile."""
     ended = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(follower.follow(ended, fleet.is_over), name="ledger")
-        group.create_task(follower.hear(ended, dispatcher.close), name="orders")
+        group.create_task(follower.hear(ended, stop), name="orders")
         try:
             return await dispatcher.run()
         finally:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 PROBES = 10_000
 """Requests that are drawn; a share of a hundredth is then told to within a fifth."""
 
-_COUNTS = ("done", "failed", "rejected", "unknown", "images", "unpriced", "to_send")
+_ENDED = ("done", "failed", "rejected", "unknown")
+_COUNTS = (*_ENDED, "lost", "images", "unpriced", "to_send")
 
 
 class Stratum(NamedTuple):
@@ -88,7 +89,7 @@ def extrapolated(
     for plan, factor in grown:
         for code, number in plan.warnings.items():
             warnings[code] += max(1, round(number * factor))
-    ended = sum(counts[name] for name in ("done", "failed", "rejected", "unknown"))
+    ended = sum(counts[name] for name in _ENDED)
     return Plan(
         total=total,
         new=total - ended,
@@ -98,6 +99,7 @@ def extrapolated(
         estimated_usd=_sum((plan.estimated_usd, factor) for plan, factor in grown),
         low_usd=_sum((plan.low_usd, factor) for plan, factor in grown),
         worst_usd=_sum((plan.worst_usd, factor) for plan, factor in grown),
+        lost_usd=_sum((plan.lost_usd, factor) for plan, factor in grown),
         busy_seconds=float(sum(Fraction(p.busy_seconds) * f for p, f in grown)),
         groups=tuple(_grown(g, factor) for plan, factor in grown for g in plan.groups),
     )

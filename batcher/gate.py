@@ -52,10 +52,12 @@ class Gate:
         governor: Decides who may leave.
         clock: Monotonic seconds, the governor's.
         others: Who else works on the same.
+        announce: Is told, once, why it was closed for good.
 
     Attributes:
         governor: The governor, to be asked for its standing.
-        stopped: Why it was closed for good, when the governor closed it.
+        stopped: Why it was closed, by whoever gave a reason first; None while nobody
+            has, as when a run is drained.
     """
 
     def __init__(
@@ -63,9 +65,11 @@ class Gate:
         governor: Governor | Rotation,
         clock: Callable[[], float],
         others: Others | None = None,
+        announce: Callable[[Failure], None] | None = None,
     ) -> None:
         self.governor = governor
         self._others = others
+        self._announce = announce
         self.stopped: Failure | None = None
         self._clock = clock
         self._waiting: deque[Visitor] = deque()
@@ -126,13 +130,15 @@ class Gate:
 
     def close(self, failure: Failure | None = None) -> None:
         """Let nobody leave any more; what is out may come back."""
-        if self.stopped is None:
-            self.stopped = failure
+        news = failure if self.stopped is None else None
+        self.stopped = self.stopped or failure
         self._closed.set()
         while self._waiting:
             answer = self._waiting.popleft().answer
             if not answer.done():
                 answer.set_result(None)
+        if news is not None and self._announce is not None:
+            self._announce(news)
 
     @property
     def survives(self) -> bool:

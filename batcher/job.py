@@ -21,7 +21,7 @@ from batcher.ledger.event import ErrorRecord, Retry, encode, now
 from batcher.ledger.presence import presence
 from batcher.manifest import Expansion, Problems
 from batcher.manifest.duplicate import Repetitions, name_clashes
-from batcher.marks import read_where
+from batcher.marks import SELECTS_NONE, read_where
 from batcher.models import ErrorClass, Problem
 from batcher.options import Options, check_options
 from batcher.orphan import check_owner, compare
@@ -214,8 +214,9 @@ class Job:
         plan = survey.finish(changed=changed, orphaned=orphaned)
         plan = self.excerpt.estimate(plan, self._survey)
         if self._where is not None and plan.total == 0:
-            words = "selects none of the requests; look at its fields and values"
-            remark = Problem(file="--where", line=None, field=None, message=words)
+            remark = Problem(
+                file="--where", line=None, field=None, message=SELECTS_NONE
+            )
             self.remarks.append(remark)
         remarks = Counter(c for m in self.expansion.manifests for c, _ in m.remarks)
         warnings = dict(sorted((remarks + Counter(plan.warnings)).items()))

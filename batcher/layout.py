@@ -73,6 +73,25 @@ def place_for(directory: Directory, kind: str) -> Path:
     return Path(f"{kind}-{title_of(directory)}")
 
 
+def check_place(directory: Directory, out: Path, kind: str) -> None:
+    """Keep what is made from a run directory from standing among its images.
+
+    Args:
+        directory: The run directory.
+        out: Where the user wants it.
+        kind: One of `MADE`.
+
+    Raises:
+        UsageError: It would.
+    """
+    if not isinstance(directory, LocalDirectory):
+        return
+    run, place = directory.folder.resolve(), out.resolve()
+    if run in place.parents and place.relative_to(run).parts[0] not in MADE:
+        words = f"within the run directory it belongs into its folder {kind!r}"
+        raise UsageError(f"--out: {words}, got {str(out)!r}")
+
+
 class Inventory:
     """The sizes of a run directory's files; threads may share it.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 FIELD = "mark"
+SELECTS_NONE = "selects none of the requests; look at its fields and values"
 PICK, REJECT = MARKS
 
 _is_file = re.compile(r"(?:@.+|[^=<>~]+)\.csv", re.IGNORECASE).fullmatch

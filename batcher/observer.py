@@ -24,8 +24,13 @@ class RequestObserver(Protocol[R_contra]):
     def attempted(self, request: R_contra, attempt: int) -> None:
         """An attempt was announced and is about to leave."""
 
-    def retrying(self, request: R_contra, failure: Failure, delay: float) -> None:
-        """An attempt failed, and another will follow."""
+    def retrying(
+        self, request: R_contra, failure: Failure, delay: float | None
+    ) -> None:
+        """An attempt failed; another follows after so many seconds, None: a later run.
+
+        The seconds are those that will be waited, the gateway's wish included.
+        """
 
     def ended(self, request: R_contra, result: Result | None) -> None:
         """A request has ended; None when it was left unknown."""
@@ -37,5 +42,9 @@ class Observer(RequestObserver[R_contra], Protocol[R_contra, V_contra]):
     def started(self, view: V_contra) -> None:
         """The run has begun; the view shows how it gets on."""
 
-    def draining(self, in_flight: int) -> None:
-        """Nothing new leaves any more; so many are still out."""
+    def draining(self, in_flight: int, failure: Failure | None = None) -> None:
+        """Nothing new leaves any more; so many are still out.
+
+        Told once for the failure that ends the run, and for the first interruption,
+        which has none.
+        """

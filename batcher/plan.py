@@ -36,7 +36,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         total: Requests asked for; the numbers from `new` to `changed` sum to it.
-        new: Never sent, or known not to have been made.
+        new: Never sent, or known not to have been made; and the lost ones.
         done: Kept.
         failed: Ended by a transient failure.
         rejected: The gateway would not make them.
@@ -50,6 +50,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         warnings: What deserves a look, by code.
         low_usd: The estimate if everything comes as cheap as it may.
         worst_usd: The estimate if everything comes as dear as it may.
+        lost: Of the new ones, those bought before; the file is gone or changed.
+        lost_usd: What making these again will cost, None when nothing has a price.
         to_send: Requests this run will work on.
         busy_seconds: Sum of their typical latencies, see `forecast`.
         groups: The requests to be sent, by entry, size and quality.
@@ -70,6 +72,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     warnings: Mapping[str, int]
     low_usd: Decimal | None = None
     worst_usd: Decimal | None = None
+    lost: int = 0
+    lost_usd: Decimal | None = None
     to_send: int = 0
     busy_seconds: float = 0.0
     groups: tuple[Group, ...] = ()

@@ -5,6 +5,7 @@ From the ledger, or from a manifest before anything is sent; the clock is a para
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import msgspec
 
 from batcher.ledger import Standing, Standings, read_results
 from batcher.ledger.event import Result
+from batcher.ledger.reader import raw_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +87,27 @@ def read_records(
     for id_ in standings:
         if hash(id_) not in ended:
             yield Record(id=id_, standing=standings.get(id_))
+
+
+def read_all_records(
+    place: Path | str | Directory, standings: Standings
+) -> Iterator[Record]:
+    """Walk every result of a run directory, those that a later one replaced as well.
+
+    A forced run replaces a result, and leaves the files that it names.
+
+    Args:
+        place: The run directory.
+        standings: What was read of its ledger.
+
+    Raises:
+        StoreError: The ledger cannot be read.
+    """
+    decode = msgspec.json.Decoder(Result).decode
+    for _, raw in raw_lines(place):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            result = decode(raw)
+            yield Record(id=result.id, result=result, standing=standings.get(result.id))
 
 
 def result_fields(result: Result, now: datetime) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What a run directory holds, read from its ledger alone."""
+"""What a run directory holds, read from its ledger; images are looked for, not into."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from batcher.count import count_ledger
 from batcher.layout import check_ledger
 from batcher.ledger import read_ledger
 from batcher.ledger.line import EndLine
+from batcher.ledger.presence import presence
 from batcher.models import Summary
 from batcher.stores import open_directory
 
@@ -49,7 +50,7 @@ def read_status(place: Path | str | Directory) -> RunStatus:
     """
     directory = open_directory(place)
     check_ledger(directory)
-    reading = read_ledger(directory)
+    reading = read_ledger(directory, holds=presence(directory))
     standings = reading.standings
     summary = summarize(standings, count_ledger(standings), out=str(directory))
     shards = None

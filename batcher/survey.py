@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from batcher.choice import KINDS, Choice
 from batcher.count import Count
 from batcher.forecast import request_seconds
+from batcher.ledger.standing import State
 from batcher.manifest.field import warnings
 from batcher.manifest.output import collision_key
 from batcher.plan import Group, Plan
@@ -70,6 +71,7 @@ class Survey:
         self._groups: dict[tuple[str, str | None, str | None], _Sum] = {}
         self._shapes: dict[tuple[object, ...], _Shape] = {}
         self._fetched = _Sum()
+        self._lost = _Sum()
 
     def add(self, request: Request) -> bool:
         """Count one request of the manifest; false for one that repeats another."""
@@ -100,7 +102,10 @@ class Survey:
                 self._fetched.requests += 1
                 self._fetched.images += request.n
                 return
-        self._shape(request).add(request)
+        shape = self._shape(request)
+        shape.add(request, shape.group)
+        if standing is not None and standing.state is State.LOST:
+            shape.add(request, self._lost)
 
     @property
     def is_empty(self) -> bool:
@@ -140,6 +145,8 @@ class Survey:
             warnings=dict(sorted(self._warnings.items())),
             low_usd=low,
             worst_usd=worst,
+            lost=self._lost.requests,
+            lost_usd=self._lost.usd()[1],
             to_send=asked.requests,
             busy_seconds=round(asked.seconds, 1),
             groups=tuple(
@@ -207,20 +214,19 @@ class _Shape:
         self, request: Request, prices: tuple[Price, ...], group: _Sum
     ) -> None:
         self.rate: Rate | None = rate(request, prices)
-        self._group = group
+        self.group = group
         self._n = request.n
         self._seconds = request_seconds(request.size, request.quality, self._n)
 
-    def add(self, request: Request) -> None:
-        """Count one more of them."""
-        group = self._group
-        group.requests += 1
-        group.images += self._n
-        group.seconds += self._seconds
+    def add(self, request: Request, total: _Sum) -> None:
+        """Count one more of them into a sum."""
+        total.requests += 1
+        total.images += self._n
+        total.seconds += self._seconds
         if self.rate is None:
-            group.unpriced += 1
+            total.unpriced += 1
             return
         low, expected, worst = self.rate.micros(request)
-        group.low += low
-        group.expected += expected
-        group.worst += worst
+        total.low += low
+        total.expected += expected
+        total.worst += worst

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from batcher.cli.words import counts, duration, usd
@@ -40,8 +41,13 @@ def canary_lines(canary: Summary, whole: Plan, before: Decimal) -> Iterator[str]
 
 
 def agrees() -> bool:
-    """Ask the person at the terminal, if there is one."""
+    """Ask the person at the terminal, if there is one; an interruption is a no."""
     if not sys.stdin.isatty():
         return False
-    print("go on? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    answer = ""
+    with suppress(KeyboardInterrupt):
+        print("go on? [y/N] ", end="", file=sys.stderr, flush=True)
+        answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        print(file=sys.stderr)
+    return answer.strip().lower() in ("y", "yes")

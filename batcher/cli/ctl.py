@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batcher.cli.words import usd
+
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from batcher.fleet import Crew
+    from batcher.governor import Standing
     from batcher.remote import Command
     from batcher.stores import Directory
 
@@ -36,9 +39,43 @@ def execute(parsed: argparse.Namespace) -> int:
     if parsed.json:
         print_json(reply)
     else:
-        for name, value in reply.items():
-            print(f"{name.replace('_', ' '):<14} {'-' if value is None else value}")
+        for label, words in reply_rows(reply):
+            print(f"{label:<14} {words}")
     return 0
+
+
+def reply_rows(reply: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Say for people what a reply says for programs, label by label."""
+    from msgspec import convert  # noqa: PLC0415 - `--help` does without
+
+    from batcher.governor import Standing  # noqa: PLC0415 - see above
+
+    for name, value in reply.items():
+        if name == "in_flight":  # the first of those that are a standing
+            yield from standing_rows(convert(reply, Standing, strict=False))
+        elif name not in Standing.__struct_fields__ and value is not None:
+            label = "kept" if name == "succeeded" else name.replace("_", " ")
+            yield label, f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def standing_rows(standing: Standing) -> Iterator[tuple[str, str]]:
+    """Say the pace and the money; what is not known, or nothing, is left out."""
+    from batcher.cli.view import pause_words  # noqa: PLC0415 - see above
+
+    yield "in flight", f"{standing.in_flight:,} of at most {standing.concurrency:,}"
+    yield "pace", f"{standing.rate:,.1f} images/min"
+    if standing.limit is not None:
+        learned = ", as learned" if standing.is_learned else ""
+        yield "limit", f"{standing.limit:,.1f} images/min{learned}"
+    if standing.paused is not None:
+        yield "paused", pause_words(standing)
+    yield "spent", usd(standing.spent)
+    if standing.reserved:
+        yield "reserved", f"{usd(standing.reserved)} for what is in flight"
+    if standing.unknown:
+        yield "maybe billed", usd(standing.unknown)
+    if standing.left is not None:
+        yield "left to spend", usd(standing.left)
 
 
 def _told(directory: Directory, command: Command) -> Mapping[str, object]:
@@ -56,7 +93,10 @@ def _told(directory: Directory, command: Command) -> Mapping[str, object]:
     crew = crew_of(directory)
     if crew is not None:
         ask = _described if command.name == "status" else _ordered
-        workers = {"workers": len(crew.shards), "shards": ", ".join(crew.shards)}
+        workers = {
+            "workers": len(crew.shards),
+            "shards": ", ".join(sorted(crew.shards)),
+        }
         return {**ask(directory, command, crew), **workers}
     if isinstance(directory, LocalDirectory):
         return send(directory.folder, command)

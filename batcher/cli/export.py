@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batcher.cli.folder import open_run, read_run
-from batcher.cli.options import add_where
+from batcher.cli.options import add_where, warn_of_none
 from batcher.cli.table import safe
 from batcher.cli.words import counts
 from batcher.plural import counted
@@ -67,6 +67,8 @@ def execute(parsed: argparse.Namespace) -> int:
 
         listener = Listener(on_image=bar.update, on_left_out=say)
         export = write_export(directory, standings, options, listener=listener)
+    if options.where is not None and not sum(export.splits.values()) + export.left_out:
+        warn_of_none()
     _conclude(export)
     return int(export.left_out > 0)
 

@@ -7,8 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from batcher.cli.progress import make_display
+from batcher.cli.rehearsal import rehearsal_arguments
 from batcher.cli.signals import attend_signals
-from batcher.cli.words import duration
+from batcher.cli.words import again
 from batcher.control import INTERRUPTED, Control
 from batcher.driver import drive
 from batcher.engines.dispatcher import Fate
@@ -33,6 +34,7 @@ def run_fleet(job: Job, parsed: argparse.Namespace) -> Summary:
     for name in ("canary", "watch"):
         if getattr(parsed, name) is not None:
             raise UsageError(f"--{name} goes with --engine local")
+    rehearsal = rehearsal_arguments(parsed)
     display = make_display(sys.stderr, quiet=parsed.quiet, log_format=parsed.log_format)
 
     async def run() -> Summary:
@@ -40,7 +42,13 @@ def run_fleet(job: Job, parsed: argparse.Namespace) -> Summary:
         attend_signals(control)
         shards = Shards(display)
         try:
-            return await drive(job, observer=display, listener=shards, control=control)
+            return await drive(
+                job,
+                observer=display,
+                listener=shards,
+                control=control,
+                rehearsal=rehearsal,
+            )
         finally:
             display.close()
 
@@ -76,7 +84,7 @@ class Shards:
         if is_wrong:
             words = f"{'✗' if delay is None else '↻'} shard {part}: {why}"
         if delay is not None:
-            words += f", again in {duration(delay)}"
+            words = again(words, delay)
         self._display.tell(words, is_wrong=is_wrong, event="shard", shard=part)
 
 

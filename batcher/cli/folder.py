@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from batcher.errors import UsageError
 from batcher.layout import check_ledger
-from batcher.ledger import read_ledger
+from batcher.ledger import lock_folder, read_ledger
+from batcher.ledger.presence import presence
 from batcher.stores import LocalDirectory, open_directory
 
 if TYPE_CHECKING:
@@ -46,13 +47,17 @@ def local_folder(place: str, need: str) -> Path:
     return directory.folder
 
 
-def read_run(directory: Directory) -> Reading:
+def read_run(directory: Directory, *, is_looking: bool = False) -> Reading:
     """Read a run directory's ledger; lines that cannot be read are warned about.
+
+    Args:
+        directory: The run directory.
+        is_looking: Look whether what was kept is there, with its size, and is not lost.
 
     Raises:
         StoreError: It cannot be read.
     """
-    reading = read_ledger(directory)
+    reading = read_ledger(directory, holds=presence(directory) if is_looking else None)
     for place in reading.damaged:
         print(f"warning: {place} is damaged", file=sys.stderr)
     return reading
@@ -69,6 +74,20 @@ def crew_of(directory: Directory) -> Crew | None:
     from batcher.fleet import crew_of  # noqa: PLC0415 - most runs are of one worker
 
     return crew_of(directory)
+
+
+def is_busy(directory: Directory) -> bool:
+    """Tell whether somebody is at work in a run directory; a lock is held in folders.
+
+    Raises:
+        StoreError: The run directory cannot be read or written.
+    """
+    if isinstance(directory, LocalDirectory):
+        try:
+            lock_folder(directory.folder).release()
+        except UsageError:
+            return True
+    return crew_of(directory) is not None
 
 
 def check_idle(directory: Directory) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from batcher.cli.encode import print_json
+from batcher.cli.field import FieldCheck
 from batcher.cli.folder import open_run, read_run
-from batcher.cli.options import add_where
+from batcher.cli.options import add_where, warn_of_none
 from batcher.cli.table import cell, screen_width, table_lines
 from batcher.errors import UsageError
 from batcher.marks import read_where
@@ -45,29 +47,44 @@ def execute(parsed: argparse.Namespace) -> int:
     """Print as it is read; only `--sort` holds what was selected."""
     fields = _fields(parsed.fields)
     where = read_where(parsed.where, parsed.marks)
-    rows = _rows(parsed.folder, where)
+    asked = dict.fromkeys(fields, "--fields")
+    if parsed.sort:
+        asked[parsed.sort.removeprefix("-")] = "--sort"
+    check = FieldCheck(asked)
+    rows = _rows(parsed.folder, where, check)
     if parsed.sort:
         rows = _sorted(rows, parsed.sort)
-    if parsed.json:
-        for record, known in rows:
-            print_json(_chosen(known, fields) if fields else record.line())
-        return 0
-    cells = (_cells(known, fields) for _, known in rows)
-    for line in table_lines([*map(cell, fields or COLUMNS)], cells, screen_width()):
-        print(line)
+    _print(rows, fields, as_json=parsed.json)
+    for words in check.warnings():
+        print(f"warning: {words}", file=sys.stderr)
     return 0
 
 
-def _rows(place: str, where: Where | None) -> Iterator[Row]:
+def _print(rows: Iterator[Row], fields: tuple[str, ...], *, as_json: bool) -> None:
+    if as_json:
+        for record, known in rows:
+            print_json(_chosen(known, fields) if fields else record.line())
+        return
+    cells = (_cells(known, fields) for _, known in rows)
+    for line in table_lines([*map(cell, fields or COLUMNS)], cells, screen_width()):
+        print(line)
+
+
+def _rows(place: str, where: Where | None, check: FieldCheck) -> Iterator[Row]:
     directory = open_run(place)
-    standings = read_run(directory).standings
+    standings = read_run(directory, is_looking=True).standings
     now = datetime.now(UTC)
+    is_none = True
     for record in read_records(directory, standings):
         known = record.fields(now)
-        if where is None:
-            yield record, known
-        elif where.matches(known):
-            yield record, where.fields(known)
+        if where is not None and not where.matches(known):
+            continue
+        fields = known if where is None else where.fields(known)
+        is_none = False
+        check.look(fields)
+        yield record, fields
+    if where is not None and is_none:
+        warn_of_none()
 
 
 def _fields(text: str | None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from batcher.errors import UsageError
@@ -122,6 +123,13 @@ def add_where(parser: argparse._ActionsContainer, words: str) -> None:
         help="from the report: what was picked, or else what was not rejected;"
         " or the field mark of --where, pick or reject",
     )
+
+
+def warn_of_none() -> None:
+    """Say that `--where` or `--marks` selects nothing, which is most often a slip."""
+    from batcher.marks import SELECTS_NONE  # noqa: PLC0415 - `--help` does without it
+
+    print(f"warning: --where: {SELECTS_NONE}", file=sys.stderr)
 
 
 def read_options(parsed: argparse.Namespace) -> Options:

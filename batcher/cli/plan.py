@@ -24,6 +24,7 @@ def execute(parsed: argparse.Namespace) -> int:
     """Plan and print."""
     from batcher.cli.encode import print_json  # noqa: PLC0415 - `--help` does without
     from batcher.cli.words import plan_lines  # noqa: PLC0415
+    from batcher.consent import changes_in  # noqa: PLC0415
     from batcher.forecast import run_seconds  # noqa: PLC0415
 
     job = make_job(parsed)
@@ -63,4 +64,6 @@ def execute(parsed: argparse.Namespace) -> int:
             is_forced=job.options.force,
         )
         print("\n".join(lines))
+        if job.plan.needs_consent and not job.options.accept_changes:
+            print(f"{changes_in(job.plan)}; `run` will ask for --accept-changes")
     return 0

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Never, Protocol, TextIO
 
 from batcher.cli.log import configure
+from batcher.cli.table import ENDLESS, clip
 from batcher.cli.view import (
     done,
     draining_line,
     ended_line,
+    fitted,
     line,
+    outage_line,
     pace_parts,
+    reason,
     retry_line,
     state_parts,
 )
@@ -36,6 +41,9 @@ if TYPE_CHECKING:
 
 PANEL_SECONDS = 0.5
 LINE_SECONDS = 60.0
+LOOK_SECONDS = 1.0
+ERASE_BELOW = "\r\x1b[J"
+"""What clears the screen from the cursor's line on (ECMA-48, ED)."""
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +63,8 @@ class Display(Observer["Named", "View"], Protocol):
 
 def make_display(stream: TextIO, *, quiet: bool, log_format: str | None) -> Display:
     """Choose how to show a run on a stream."""
-    is_panel = stream.isatty() and not quiet and log_format is None
+    is_able = stream.isatty() and os.environ.get("TERM") != "dumb"
+    is_panel = is_able and not quiet and log_format is None
     configure(stream, quiet=quiet, as_json=log_format == "json")
     return Panel(stream) if is_panel else Lines()
 
@@ -63,27 +72,38 @@ def make_display(stream: TextIO, *, quiet: bool, log_format: str | None) -> Disp
 class Lines:
     """One line per ended request and one a minute, for files and pipes."""
 
+    def __init__(self) -> None:
+        self._tickers: tuple[Ticker, ...] = ()
+        self._stopping: str | None = None
+        self._is_out = False
+
     def started(self, view: View) -> None:
         """Say what is about to happen."""
         plan, endpoint = view.job.plan, view.job.endpoint
         words = f"sending {plan.to_send:,} of {counted(plan.total, 'request')}"
         _log(f"{words} to {endpoint.name}" if endpoint else words, "started")
-        self._ticker = Ticker(LINE_SECONDS, lambda: _log(line(view), "progress"))
+        self._tickers = (
+            Ticker(LINE_SECONDS, lambda: _log(line(view, self._stopping), "progress")),
+            Ticker(LOOK_SECONDS, lambda: self._look(view)),
+        )
 
     def attempted(self, request: Named, attempt: int) -> None:
         """Say nothing: the ledger has it."""
 
-    def retrying(self, request: Named, failure: Failure, delay: float) -> None:
+    def retrying(self, request: Named, failure: Failure, delay: float | None) -> None:
         """Say what failed and when it is tried again."""
-        _log(retry_line(request, failure, delay), "retry", request=request)
+        words = retry_line(request, failure, delay)
+        _log(words, "retry", is_wrong=delay is None, request=request)
 
     def ended(self, request: Named, result: Result | None) -> None:
         """Say how a request ended."""
-        _log(ended_line(request, result), "ended", request=request, result=result)
+        words, is_wrong = ended_line(request, result), not _is_kept(result)
+        _log(words, "ended", is_wrong=is_wrong, request=request, result=result)
 
-    def draining(self, in_flight: int) -> None:
-        """Say that the run stops."""
-        log.warning(draining_line(in_flight), extra={"fields": {"event": "draining"}})
+    def draining(self, in_flight: int, failure: Failure | None = None) -> None:
+        """Say that the run stops, and why."""
+        self._stopping = self._stopping or reason(failure)
+        _log(draining_line(in_flight, failure), "draining", is_wrong=True)
 
     def warn(self, words: str) -> None:
         """Log a warning."""
@@ -96,8 +116,15 @@ class Lines:
 
     def close(self) -> None:
         """Stop the line a minute."""
-        if hasattr(self, "_ticker"):
-            self._ticker.stop()
+        for ticker in self._tickers:
+            ticker.stop()
+
+    def _look(self, view: View) -> None:
+        """Say once that the gateway is down, each time that it is."""
+        words = None if self._stopping else outage_line(view)
+        if words is not None and not self._is_out:
+            _log(words, "paused", is_wrong=True)
+        self._is_out = words is not None
 
 
 class Panel:
@@ -106,6 +133,8 @@ class Panel:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._rows: list[tqdm[Never]] = []
+        self._columns = columns_of(stream)
+        self._stopping: str | None = None
 
     def started(self, view: View) -> None:
         """Draw the panel."""
@@ -133,18 +162,19 @@ class Panel:
     def attempted(self, request: Named, attempt: int) -> None:
         """Say nothing: the panel counts."""
 
-    def retrying(self, request: Named, failure: Failure, delay: float) -> None:
+    def retrying(self, request: Named, failure: Failure, delay: float | None) -> None:
         """Say above the panel what failed."""
         self._write(retry_line(request, failure, delay))
 
     def ended(self, request: Named, result: Result | None) -> None:
         """Say above the panel what was not kept, or not as asked."""
-        if result is None or result.status is not Status.SUCCEEDED or result.warnings:
+        if result is None or not _is_kept(result) or result.warnings:
             self._write(ended_line(request, result))
 
-    def draining(self, in_flight: int) -> None:
-        """Say above the panel that the run stops."""
-        self._write(draining_line(in_flight))
+    def draining(self, in_flight: int, failure: Failure | None = None) -> None:
+        """Say above the panel that the run stops, and why."""
+        self._stopping = self._stopping or reason(failure)
+        self._write(draining_line(in_flight, failure))
 
     def warn(self, words: str) -> None:
         """Say it above the panel."""
@@ -170,21 +200,47 @@ class Panel:
         with suppress(OSError):
             for row in reversed(self._rows):
                 row.close()
+        self._rows = []
 
     def _draw(self) -> None:
-        bar, first, second = self._rows
-        bar.n = done(self._view)
-        bar.set_postfix_str(self._view.remark(), refresh=False)
-        first.set_description_str(" · ".join(state_parts(self._view)), refresh=False)
-        second.set_description_str(" · ".join(pace_parts(self._view)), refresh=False)
         with suppress(OSError):  # its terminal was closed
+            self._lay()
             for row in self._rows:
                 row.refresh()
+            self._stream.write("\r")
 
     def _write(self, words: str) -> None:
+        """Say something above the panel, or where it will be or was."""
+        with suppress(OSError):
+            erase = ERASE_BELOW if self._rows else ""
+            self._stream.write(f"{erase}{words}\n")
         if self._rows:
-            with suppress(OSError):
-                self._rows[0].write(words, file=self._stream)
+            self._draw()
+
+    def _lay(self) -> None:
+        """Say in each row what has room, as it stands now."""
+        view, columns = self._view, columns_of(self._stream)
+        if columns != self._columns:
+            self._begin_anew(columns)
+        bar, first, second = self._rows
+        bar.n = done(view)
+        bar.set_postfix_str(clip(view.remark(), columns // 2), refresh=False)
+        state = state_parts(view, self._stopping)
+        pace = pace_parts(view, self._stopping)
+        first.set_description_str(fitted(state, columns), refresh=False)
+        second.set_description_str(fitted(pace, columns), refresh=False)
+
+    def _begin_anew(self, columns: int) -> None:
+        """Clear what a window of another width has left of the panel.
+
+        The cursor waits at the panel's first column, which stays where it is when a
+        terminal breaks lines anew. A new printer knows nothing of the longer lines
+        that it would have to cover with blanks, and would break with them.
+        """
+        self._columns = columns
+        self._stream.write(ERASE_BELOW)
+        for row in self._rows:
+            row.sp = row.status_printer(row.fp)
 
 
 class Ticker:
@@ -205,10 +261,23 @@ class Ticker:
         self._call()
 
 
+def columns_of(stream: TextIO) -> int:
+    """Give the width of the terminal behind a stream; where there is none, no limit."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or ENDLESS
+    except OSError:
+        return ENDLESS
+
+
+def _is_kept(result: Result | None) -> bool:
+    return result is not None and result.status is Status.SUCCEEDED
+
+
 def _log(
     words: str,
     event: str,
     *,
+    is_wrong: bool = False,
     request: Named | None = None,
     result: Result | None = None,
 ) -> None:
@@ -222,4 +291,5 @@ def _log(
             "cost_usd": result.cost_usd,
             "error": result.error,
         }
-    log.info(words, extra={"fields": fields})
+    level = logging.WARNING if is_wrong else logging.INFO
+    log.log(level, words, extra={"fields": fields})

@@ -31,6 +31,18 @@ def is_rehearsal(parsed: argparse.Namespace) -> bool:
     return told != ("0", "", 0)
 
 
+def rehearsal_arguments(parsed: argparse.Namespace) -> tuple[str, ...]:
+    """Write the flags anew, for the sandbox of each shard; raises `UsageError`."""
+    if not is_rehearsal(parsed):
+        return ()
+    read_rehearsal(parsed)
+    return (
+        f"--latency={parsed.latency}",
+        f"--faults={parsed.faults}",
+        f"--fault-seed={parsed.fault_seed}",
+    )
+
+
 def read_rehearsal(parsed: argparse.Namespace, **others: object) -> SandboxOptions:
     """Turn the flags into options; raises `UsageError`."""
     from batcher.sandbox import (  # noqa: PLC0415 - `--help` does without it

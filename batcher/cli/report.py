@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batcher.cli.options import add_where
+from batcher.cli.options import add_where, warn_of_none
 from batcher.plural import counted
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def execute(parsed: argparse.Namespace) -> int:
             is_thumbs_only=parsed.thumbs_only,
             on_request=bar.update,
         )
+    if where is not None and not report.requests:
+        warn_of_none()
     _say(report)
     return 0
 

@@ -74,13 +74,13 @@ def execute(parsed: argparse.Namespace) -> int:
     if job.options.engine != "local":
         from batcher.cli.fleet import run_fleet  # noqa: PLC0415 - most runs do without
 
-        return _tell(run_fleet(job, parsed), parsed)
+        return _tell(run_fleet(job, parsed), job, parsed)
     with _watched(job, parsed):
         stopped = None if parsed.canary is None else _canary(job, parsed)
         if stopped is None and parsed.canary is not None:
             job = make_job(parsed)
         summary = stopped or _run(job, parsed)
-    return _tell(summary, parsed)
+    return _tell(summary, job, parsed)
 
 
 @contextmanager
@@ -98,25 +98,48 @@ def _watched(job: Job, parsed: argparse.Namespace) -> Iterator[None]:
 
 
 def _warn(job: Job) -> None:
+    from batcher.cli.folder import is_busy  # noqa: PLC0415 - `--help` does without
+
     for remark in job.remarks:
         print(f"warning: {remark}", file=sys.stderr)
     for place in job.reading.damaged:
         print(f"warning: {place} is damaged", file=sys.stderr)
+    if job.plan.lost:
+        _warn_of_lost(job)
+    # What others have sent is in flight; that they are at work, the run says itself.
+    if job.plan.unknown and (job.is_shared or not is_busy(job.directory)):
+        _warn_of_unknown(job)
+
+
+def _warn_of_lost(job: Job) -> None:
+    again = "they are bought again"
+    if job.plan.lost_usd is not None:
+        again = f"about {usd(job.plan.lost_usd)} is spent again"
+    files = f"files of {counted(job.plan.lost, 'request')}"
+    names = shlex.join(["batcher", "list", job.out, "--where", "status=lost"])
+    print(
+        f"warning: {files} bought before are gone or changed; {again}, unless you"
+        f" stop and put them back; to see which: {names}",
+        file=sys.stderr,
+    )
+
+
+def _warn_of_unknown(job: Job) -> None:
     unknown = counted(job.plan.unknown, "request")
-    if job.plan.unknown and job.is_shared:
+    if job.is_shared:
         print(
             f"note: {unknown} of this shard without an outcome yet;"
             " looked after once the shard is held here",
             file=sys.stderr,
         )
-    elif job.plan.unknown:
-        again = "left alone" if job.settings.on_unknown == "skip" else "sent again"
-        billed = usd(job.reading.standings.maybe_billed())
-        print(
-            f"warning: the outcome of {unknown} is not known, {billed} may have"
-            f" been billed; what is not found whole is {again}",
-            file=sys.stderr,
-        )
+        return
+    again = "left alone" if job.settings.on_unknown == "skip" else "sent again"
+    billed = usd(job.reading.standings.maybe_billed())
+    print(
+        f"warning: the outcome of {unknown} is not known, {billed} may have"
+        f" been billed; what is not found whole is {again}",
+        file=sys.stderr,
+    )
 
 
 def _check(job: Job) -> int:
@@ -214,7 +237,7 @@ def _run(job: Job, parsed: argparse.Namespace) -> Summary:
     return asyncio.run(run(read_rehearsal(parsed) if is_rehearsal(parsed) else None))
 
 
-def _tell(summary: Summary, parsed: argparse.Namespace) -> int:
+def _tell(summary: Summary, job: Job, parsed: argparse.Namespace) -> int:
     """Print the summary, and pass it on to whom the user named."""
     from batcher.cli.encode import print_json  # noqa: PLC0415 - `--help` without
     from batcher.cli.words import summary_lines  # noqa: PLC0415
@@ -224,7 +247,8 @@ def _tell(summary: Summary, parsed: argparse.Namespace) -> int:
         print_json(summary)
     else:
         agreed = ["--yes"] if parsed.canary is not None and not parsed.yes else []
-        go_on = shlex.join(["batcher", *sys.argv[1:], *agreed])
+        command = shlex.join(["batcher", *sys.argv[1:], *agreed])
+        go_on = command if job.choice.finds_work(summary) else None
         print("\n".join(summary_lines(summary, go_on)), flush=True)
     troubles = []
     if parsed.on_end is not None:

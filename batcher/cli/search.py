@@ -62,18 +62,21 @@ class Search:
     def find(self, records: Iterable[Record]) -> Record | None:
         """Give the one request that is meant, or None.
 
+        Args:
+            records: Where to look; of several of one request the last one counts.
+
         Raises:
             UsageError: There is more than one.
         """
-        found: dict[Way, list[Record]] = {way: [] for way in Way}
+        found: dict[Way, dict[str, Record]] = {way: {} for way in Way}
         names = self._names
         for record in records:
             way = self._way(record)
             if way is not None and len(found[way]) <= NAMED:
-                found[way].append(record)
+                found[way][record.id] = record
             if record.result is not None and len(names) < MOST_NAMES:
                 names.append(record.result.name)
-        best = next(filter(None, found.values()), [])
+        best = [*next(filter(None, found.values()), {}).values()]
         if len(best) > 1:
             raise self._many(best)
         return best[0] if best else None

@@ -16,18 +16,20 @@ from batcher.cli.table import cell, clip, safe, screen_width, table_lines
 from batcher.cli.words import duration, usd
 from batcher.errors import UsageError
 from batcher.images import Defect, Inspector, read_provenance
-from batcher.ledger import history
+from batcher.ledger import history, read_results
+from batcher.ledger.event import Result
 from batcher.models import Image
 from batcher.plural import counted
 from batcher.provenance import history_in, recorded
-from batcher.record import Record, read_records
+from batcher.record import Record, read_all_records, read_records
 from batcher.stores import is_url, open_directory
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
-    from batcher.ledger.event import ErrorRecord, Result
+    from batcher.ledger.event import ErrorRecord
+    from batcher.stores import Directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,10 +51,11 @@ def execute(parsed: argparse.Namespace) -> int:
     else:
         story = _of_run(parsed.folder, parsed.word)
     if parsed.json:
-        print_json({**story.line, "history": story.history})
+        by = {} if story.latest is None else {"replaced_by": _paths(story.latest)}
+        print_json({**story.line, **by, "history": story.history})
         return 0
     width = screen_width()
-    for line in _lines(story.record):
+    for line in _lines(story.record, story.latest):
         print(clip(line, width))
     print("history")
     rows = [_event(line) for line in story.history]
@@ -77,25 +80,38 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
         record: The request.
         line: Its result line, or what an image's file says in its place.
         history: Its lines of the ledger.
+        latest: Its last result, where that has replaced the record's.
     """
 
     record: Record
     line: Mapping[str, object]
     history: Sequence[Mapping[str, object]]
+    latest: Result | None = None
 
 
 def _of_run(place: str, word: str) -> Story:
     """Find a request in a run directory, or else what a file says of itself."""
     directory = open_run(place)
     search = Search(directory, word)
-    record = search.find(read_records(directory, read_run(directory).standings))
+    standings = read_run(directory, is_looking=True).standings
+    record, latest = search.find(read_records(directory, standings)), None
+    if record is None:
+        record = search.find(read_all_records(directory, standings))
+        latest = _last(directory, record)
     if record is not None:
-        lines = [*history(directory, record.id)]
-        return Story(record=record, line=record.line(), history=lines)
+        line, lines = record.line(), [*history(directory, record.id)]
+        return Story(record=record, line=line, history=lines, latest=latest)
     story = _told_by(word)
     if story is None:
         raise search.none()
     return story
+
+
+def _last(directory: Directory, record: Record | None) -> Result | None:
+    """Give the last result of a request."""
+    if record is None:
+        return None
+    return next((r for r in read_results(directory) if r.id == record.id), None)
 
 
 def _told_by(file: str) -> Story | None:
@@ -152,7 +168,7 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
     return iter(lambda: stream.read(1 << 20), b"")
 
 
-def _lines(record: Record) -> Iterator[str]:
+def _lines(record: Record, latest: Result | None) -> Iterator[str]:
     result = record.result
     yield safe(f"{result.name}  {record.id}" if result is not None else record.id)
     yield from _rows("status", [record.status])
@@ -167,6 +183,9 @@ def _lines(record: Record) -> Iterator[str]:
     yield from _rows("warnings", [cell(result.warnings)])
     yield from _rows("error", [_error(result.error)])
     yield from _rows("images", map(_image, result.images))
+    if latest is not None:
+        by = ", ".join(map(safe, _paths(latest))) or f"no image: {latest.status}"
+        yield from _rows("replaced", [f"by {by}"])
     yield from _rows("revised", (safe(i.revised_prompt or "") for i in result.images))
 
 
@@ -201,6 +220,10 @@ def _image(image: Image) -> str:
     return (
         f"{safe(image.path)}  {safe(image.format)} {size}, sha256 {image.sha256[:16]}"
     )
+
+
+def _paths(result: Result) -> list[str]:
+    return [image.path for image in result.images]
 
 
 def _event(line: Mapping[str, object]) -> list[str]:

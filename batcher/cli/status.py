@@ -19,6 +19,7 @@ def execute(parsed: argparse.Namespace) -> int:
     """Read the ledger and print; reading never fails for what is in it."""
     from batcher.cli.encode import print_json  # noqa: PLC0415 - `--help` does without
     from batcher.cli.words import summary_lines  # noqa: PLC0415
+    from batcher.plural import counted  # noqa: PLC0415
     from batcher.status import read_status  # noqa: PLC0415
 
     status = read_status(parsed.folder)
@@ -30,5 +31,7 @@ def execute(parsed: argparse.Namespace) -> int:
         print("\n".join(summary_lines(status.summary)))
         begun, parts = status.shards or (0, 0)
         if begun < parts:
-            print(f"these are {begun} of {parts} shards; the others have not begun")
+            these = "this is" if begun == 1 else "these are"
+            rest = "the other has" if parts - begun == 1 else "the others have"
+            print(f"{these} {begun} of {counted(parts, 'shard')}; {rest} not begun")
     return 0

@@ -12,7 +12,7 @@ import msgspec
 
 from batcher.cli.encode import print_json
 from batcher.cli.folder import check_idle, open_run, read_run
-from batcher.cli.options import add_where
+from batcher.cli.options import add_where, warn_of_none
 from batcher.cli.table import safe
 from batcher.errors import UsageError
 from batcher.layout import Inventory
@@ -113,7 +113,13 @@ def _findings(
 
 def _selected(records: Iterator[Record], where: Where) -> Iterator[Record]:
     now = datetime.now(UTC)
-    return (record for record in records if where.matches(record.fields(now)))
+    is_none = True
+    for record in records:
+        if where.matches(record.fields(now)):
+            is_none = False
+            yield record
+    if is_none:
+        warn_of_none()
 
 
 def _line(finding: Finding) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from batcher.cli.words import counts, duration, usd
+from batcher.cli.table import clip, width_of
+from batcher.cli.words import again, counts, duration, usd
+from batcher.control import BY_HAND, INTERRUPTED
+from batcher.governor.breaker import DOWN
 from batcher.ledger import State
-from batcher.models import Status
+from batcher.models import ErrorClass, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from decimal import Decimal
 
     from batcher.count import Count
@@ -17,6 +20,10 @@ if TYPE_CHECKING:
     from batcher.job import Job
     from batcher.ledger.event import Result
     from batcher.models import Failure
+
+BETWEEN = " · "
+OUTAGES = DOWN | {ErrorClass.QUOTA}
+"""Why the breaker lets nothing leave; the other pauses are asked for, or short."""
 
 
 class View(Protocol):
@@ -59,47 +66,75 @@ def done(view: View) -> int:
     return states[State.SUCCEEDED] + states[State.FAILED] + states[State.REJECTED]
 
 
-def state_parts(view: View) -> Iterator[str]:
-    """Say how many requests are where, errors by class."""
-    states = view.count.states
+def state_parts(view: View, stopping: str | None = None) -> Iterator[str]:
+    """Say why nothing leaves, and where the requests are; what matters first.
+
+    Args:
+        view: What to look at.
+        stopping: Why nothing will leave any more, in one or two words.
+    """
+    states, standing = view.count.states, view.snapshot()
+    if stopping is not None:
+        yield f"stopping: {stopping}"
+    elif standing.paused is not None:
+        yield f"paused: {pause_words(standing)}"
     yield f"kept {states[State.SUCCEEDED]:,}"
     if states[State.FAILED] or states[State.REJECTED]:
-        ended = f"failed {states[State.FAILED]:,}, rejected {states[State.REJECTED]:,}"
-        yield f"{ended} ({counts(+view.count.errors)})"
+        yield f"failed {states[State.FAILED]:,}, rejected {states[State.REJECTED]:,}"
     if states[State.UNKNOWN]:
         yield f"unknown {states[State.UNKNOWN]:,}"
-    yield f"{view.snapshot().in_flight:,} in flight"
+    yield f"{standing.in_flight:,} in flight"
+    if errors := +view.count.errors:
+        yield f"errors: {counts(errors)}"
 
 
-def pace_parts(view: View) -> Iterator[str]:
-    """Say why nothing leaves, how fast it goes, how long, and how much money."""
+def pace_parts(view: View, stopping: str | None = None) -> Iterator[str]:
+    """Say how much money, how fast, and how long unless nothing leaves; the same."""
     standing = view.snapshot()
-    if standing.paused is not None:
-        words = f"paused: {standing.paused}"
-        if standing.seconds_left is not None:
-            words += f", next try in {duration(standing.seconds_left)}"
-        yield words
+    if view.job.plan.estimated_usd is not None:
+        spent, budget = f"spent {usd(standing.spent)}", view.max_spend
+        yield spent if budget is None else f"{spent} of {usd(budget)}"
+    if standing.unknown:
+        yield f"maybe billed {usd(standing.unknown)}"
     pace = f"{standing.rate:,.1f}"
     if standing.limit is not None:
         learned = "~" if standing.is_learned else ""
         pace += f" of {learned}{standing.limit:,.1f}"
     yield f"{pace} images/min"
     left = view.job.plan.total - done(view)
-    if standing.rate and left:
+    if standing.rate and left and not (stopping or standing.paused):
         yield f"{duration(left / standing.rate * 60)} left"
-    budget = view.max_spend
-    if view.job.plan.estimated_usd is not None:
-        spent = f"spent {usd(standing.spent)}"
-        yield spent if budget is None else f"{spent} of {usd(budget)}"
-    if standing.unknown:
-        yield f"maybe billed {usd(standing.unknown)}"
 
 
-def line(view: View) -> str:
+def line(view: View, stopping: str | None = None) -> str:
     """Say all of it in one line."""
     ended = f"{done(view):,}/{view.job.plan.total:,}"
-    parts = [ended, *state_parts(view), *pace_parts(view), view.remark()]
-    return " · ".join(filter(None, parts))
+    state, pace = state_parts(view, stopping), pace_parts(view, stopping)
+    return BETWEEN.join(filter(None, [ended, *state, *pace, view.remark()]))
+
+
+def fitted(parts: Iterable[str], width: int) -> str:
+    """Join the parts that have room; only the first is cut where it has none."""
+    words = ""
+    for part in parts:
+        longer = f"{words}{BETWEEN}{part}" if words else clip(part, width)
+        if width_of(longer) <= width:
+            words = longer
+    return words
+
+
+def outage_line(view: View) -> str | None:
+    """Say that the gateway is down, if nothing leaves because of that."""
+    standing = view.snapshot()
+    is_out = standing.paused in OUTAGES
+    return f"paused: {pause_words(standing)}" if is_out else None
+
+
+def pause_words(standing: Standing) -> str:
+    """Say why nothing leaves, and until when."""
+    left = standing.seconds_left
+    until = "" if left is None else f", next try in {duration(left)}"
+    return f"{standing.paused}{until}"
 
 
 def ended_line(request: Named, result: Result | None) -> str:
@@ -115,15 +150,34 @@ def ended_line(request: Named, result: Result | None) -> str:
     return f"✗ {request.name}: {result.status.value}{words}"
 
 
-def retry_line(request: Named, failure: Failure, delay: float) -> str:
+def retry_line(request: Named, failure: Failure, delay: float | None) -> str:
     """Describe a failed attempt that will be followed by another."""
-    words = f"{failure.error_class.value}: {failure.message}"
-    return f"↻ {request.name}: {words}, again in {duration(delay)}"
+    return again(f"↻ {request.name}: {_failed(failure)}", delay)
 
 
-def draining_line(in_flight: int) -> str:
-    """Describe the first interruption."""
-    return (
-        f"stopping: {in_flight} in flight will finish, as they are billed anyway;"
-        " interrupt again to cancel them"
-    )
+def reason(failure: Failure | None) -> str:
+    """Say in one or two words why a run stops; an interruption has no failure."""
+    if failure is None:
+        return INTERRUPTED
+    return "by hand" if failure == BY_HAND else failure.error_class.value
+
+
+def draining_line(in_flight: int, failure: Failure | None = None) -> str:
+    """Describe the failure that ends the run, or else the first interruption."""
+    it, they = ("it", "it is") if in_flight == 1 else ("them", "they are")
+    will = "nothing is in flight"
+    if in_flight:
+        will = f"{in_flight:,} in flight will finish, as {they} billed anyway"
+    if failure is None:
+        cancel = f"; interrupt again to cancel {it}" if in_flight else ""
+        return f"stopping: {will}{cancel}"
+    if failure == BY_HAND:
+        return f"stopping: by hand; {will}"
+    why = _failed(failure).rstrip(".")
+    mended = failure.error_class is not ErrorClass.SPEND
+    go_on = "once that is mended, the same command goes on"
+    return f"stopping: {why}; {will}; {go_on if mended else 'a later run goes on'}"
+
+
+def _failed(failure: Failure) -> str:
+    return f"{failure.error_class.value}: {failure.message}"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from batcher.models import Summary
     from batcher.plan import Plan
 
+UNKNOWN_WORDS = "sent, outcome not known or not yet, maybe billed"
+
 _DAYS_A_YEAR = 365.25
 
 
@@ -40,6 +42,17 @@ def duration(seconds: float) -> str:
     if days < 2 * _DAYS_A_YEAR:
         return f"{days} days {hours:02} h"
     return f"{days / _DAYS_A_YEAR:,.0f} years"
+
+
+def again(words: str, delay: float | None) -> str:
+    """Say what went wrong, often in others' words, and when it is tried again.
+
+    Args:
+        words: What went wrong.
+        delay: Seconds until then; None for a later run.
+    """
+    when = "in a later run" if delay is None else f"in {duration(delay)}"
+    return f"{words.rstrip('.')}, again {when}"
 
 
 def counts(numbers: Mapping[str, int]) -> str:
@@ -69,12 +82,13 @@ def plan_lines(
         same += "; so many of those looked at"
     yield f"{counted(plan.total, 'request')} for {out}"
     rows = (
-        ("new", plan.new, "to be made anew" if is_forced else "never made"),
+        ("new", plan.new - plan.lost, "to be made anew" if is_forced else "never made"),
+        ("lost", plan.lost, "bought before; the file is gone or changed"),
         ("changed", plan.changed, "bought before with other content"),
         ("done", plan.done, "kept"),
         ("failed", plan.failed, "ended by a transient failure"),
         ("rejected", plan.rejected, "the gateway would not make them"),
-        ("unknown", plan.unknown, "sent, outcome not known, maybe billed"),
+        ("unknown", plan.unknown, UNKNOWN_WORDS),
         ("orphaned", plan.orphaned, "in the ledger, no longer in the manifest"),
         ("duplicates", plan.duplicates, same),
     )
@@ -120,7 +134,7 @@ def summary_lines(summary: Summary, go_on: str | None = None) -> Iterator[str]:
 
     Args:
         summary: What it holds.
-        go_on: The command that goes on, if there is one.
+        go_on: The command that goes on, if there is anything left for it to do.
     """
     if summary.stopped is not None:
         yield "stopped: {class}: {message}".format(**summary.stopped)
@@ -128,14 +142,11 @@ def summary_lines(summary: Summary, go_on: str | None = None) -> Iterator[str]:
     took = f" in {duration(summary.seconds)}" if summary.seconds else ""
     yield f"{kept}, {counted(summary.images, 'image')} in {summary.out}{took}"
     rows = (
-        ("failed", summary.failed, "the same command tries them again"),
-        ("rejected", summary.rejected, "see the ledger; --retry rejected insists"),
-        (
-            "unknown",
-            summary.unknown,
-            "sent, outcome not known or not yet, maybe billed",
-        ),
-        ("pending", summary.pending, "not made yet"),
+        ("failed", summary.failed, "the next run tries them again, unless told not to"),
+        ("rejected", summary.rejected, "edit these, or insist with --retry rejected"),
+        ("unknown", summary.unknown, UNKNOWN_WORDS),
+        ("lost", summary.lost, "kept before; the file is gone or changed"),
+        ("pending", summary.pending - summary.lost, "not made yet"),
     )
     for name, number, words in rows:
         if number:
@@ -156,5 +167,5 @@ def summary_lines(summary: Summary, go_on: str | None = None) -> Iterator[str]:
         estimated = usd(summary.estimated_usd)
         yield f"this run: estimated {estimated}, paid {usd(summary.paid_usd)}"
     yield from (f"note: {note}" for note in summary.notes)
-    if go_on is not None and summary.succeeded < summary.total:
+    if go_on is not None:
         yield f"to go on: {go_on}"

@@ -167,6 +167,11 @@ class Dispatcher:
             looks.cancel()
         return tuple(self._outcomes.values())
 
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether no more is submitted."""
+        return self._closed.is_set()
+
     def close(self) -> None:
         """Submit no more; what runs goes on, unless it is told otherwise."""
         self._closed.set()

@@ -25,7 +25,7 @@ from batcher.exports.source import FolderSource
 from batcher.exports.split import Splits
 from batcher.exports.spool import Spool
 from batcher.exports.writer import Listener, ShardWriter
-from batcher.layout import MADE, place_for, title_of
+from batcher.layout import check_place, place_for, title_of
 from batcher.ledger import State
 from batcher.ledger.event import now
 from batcher.ledger.reader import raw_lines
@@ -110,7 +110,7 @@ def write_export(
     _check_options(options)
     directory = open_directory(place)
     out = options.out or place_for(directory, "export") / options.format.value
-    _check_place(directory, out)
+    check_place(directory, out, "export")
     site = Site(
         source=_source(directory),
         out=out,
@@ -124,6 +124,8 @@ def write_export(
             books.read()  # anew: another export may have ended since
             spools = _open_spools(out, options, spooled)
             columns = _fill(spools, _selected(directory, standings, options), options)
+            if not any(spool.shards() for spool in spools.values()):
+                books.check_empty()
             writer = ShardWriter(
                 site.source, exporter, books, columns, listener or Listener()
             )
@@ -161,16 +163,6 @@ def _source(directory: Directory) -> Source:
     from batcher.exports.remote import RemoteSource  # noqa: PLC0415 - folders without
 
     return RemoteSource(directory)
-
-
-def _check_place(directory: Directory, out: Path) -> None:
-    """Keep an export from standing among the images, as an orphan of the run."""
-    if not isinstance(directory, LocalDirectory):
-        return
-    run, place = directory.folder.resolve(), out.resolve()
-    if run in place.parents and place.relative_to(run).parts[0] not in MADE:
-        words = "an export within its run directory belongs into its folder 'export'"
-        raise UsageError(f"--out: {words}, got {str(out)!r}")
 
 
 def _selected(

@@ -135,6 +135,17 @@ class ExportFolder:
         entries = (_readable(line, Entry) for line in lines[1:])
         self._entries = {entry.file: entry for entry in entries if entry is not None}
 
+    def check_empty(self) -> None:
+        """Keep an export of images from being replaced by one of none.
+
+        Raises:
+            UsageError: It holds images.
+        """
+        if any(entry.images for entry in self._entries.values()):
+            words = "holds an export with images, and of these none is selected now"
+            hint = "look at --where, or delete the folder"
+            raise UsageError(f"{str(self.path)!r} {words}; {hint}")
+
     def _check_free(self) -> None:
         if any(file.name not in _OURS for file in self.path.iterdir()):
             words = f"{str(self.path)!r} is not an export"

@@ -60,7 +60,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         id: The request's id.
-        status: `succeeded`, `failed`, `rejected`, `unknown` or `pending`.
+        status: `succeeded`, `failed`, `rejected`, `unknown`, `pending` or `lost`.
         name: The user's label.
         at: When it ended, or was last heard of.
         attempts: How often it was tried.
@@ -108,9 +108,13 @@ def ended(
     request = dict(result.request)
     prompt = request.pop("prompt", None)
     prompt = prompt if isinstance(prompt, str) else None
+    status = _status(standing) if standing else result.status.value
+    # The file may have gone since the ledger was read, as on a page that is live.
+    if status == State.SUCCEEDED and any(each.src is None for each in pictures):
+        status = State.LOST.value
     return Entry(
         id=result.id,
-        status=_status(standing) if standing else result.status.value,
+        status=status,
         name=result.name,
         at=result.at,
         attempts=max(result.attempts, standing.attempts if standing else 0),

@@ -12,20 +12,23 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from batcher.count import count_ledger
 from batcher.errors import StoreError, UsageError
-from batcher.layout import Inventory, place_for, title_of
+from batcher.layout import Inventory, check_ledger, check_place, place_for, title_of
 from batcher.ledger import read_ledger
 from batcher.ledger.event import now
+from batcher.ledger.presence import presence
 from batcher.ledger.reader import raw_lines
 from batcher.record import read_records
-from batcher.reports import asset
+from batcher.reports import asset, thumbnail
 from batcher.reports.asset import PAGE, read_assets
 from batcher.reports.gallery import Gallery
 from batcher.reports.overview import Overview, make_header
 from batcher.reports.script import data_script
 from batcher.reports.thumbnail import Thumbnailer, find_pillow
+from batcher.reports.wall import FOLDER as COPIES
 from batcher.reports.wall import CopiedWall, LinkedWall
-from batcher.status import read_status
+from batcher.status import summarize
 from batcher.stores import LocalDirectory, open_directory
 
 if TYPE_CHECKING:
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
 
 FOLDER = "report"
 DATA = "data.js"
+
+_OURS = frozenset({DATA, asset.FOLDER, thumbnail.FOLDER, COPIES})
+"""What a report that was not finished, or the thumbnails of a watch, may have left."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,33 +86,37 @@ def write_report(
         on_request: Called after every request that was written.
 
     Raises:
-        UsageError: There is no ledger, `out` holds somebody else's page, or there
-            can be no thumbnails alone.
+        UsageError: There is no ledger, `out` holds something else or stands among the
+            images, or there can be no thumbnails alone.
         StoreError: The report cannot be written, or the run directory not be read.
     """
     directory = open_directory(place)
-    summary = read_status(directory).summary
+    check_ledger(directory)
     out = place_for(directory, FOLDER) if out is None else out
+    check_place(directory, out, FOLDER)
     _check_free(out)
     thumbs = Thumbnailer(out, find_pillow())
     wall = _wall(directory, out, thumbs, is_thumbs_only=is_thumbs_only)
-    reading = read_ledger(directory)
+    reading = read_ledger(directory, holds=presence(directory))
+    standings = reading.standings
+    summary = summarize(standings, count_ledger(standings), out=str(directory))
     overview = Overview()
     for _, raw in raw_lines(directory):
         overview.take(raw)
     header = make_header(title_of(directory), summary, overview, at=now())
-    only = None if where is None else _only(directory, reading.standings, where)
+    only = None if where is None else _only(directory, standings, where)
     gallery = Gallery(directory, wall, only=only)
-    entries = gallery.entries(reading.standings, overview)
+    entries = gallery.entries(standings, overview)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        _write_page(out)
+        # First the data: a page without them is somebody else's, see `_check_free`.
         _replace(out / DATA, data_script(header, _telling(entries, on_request)))
+        _write_page(out)
     except OSError as error:
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error
     return Report(
         page=out / PAGE,
-        requests=len(reading.standings) if only is None else len(only),
+        requests=len(standings) if only is None else len(only),
         made=thumbs.made,
         has_thumbnailer=thumbs.is_able,
         copied=wall.copied if isinstance(wall, CopiedWall) else 0,
@@ -138,9 +148,22 @@ def _only(directory: Directory, standings: Standings, where: Where) -> frozenset
 
 
 def _check_free(out: Path) -> None:
-    if (out / PAGE).exists() and not (out / DATA).exists():
-        words = f"{str(out / PAGE)!r} is not a report; name another folder with --out"
-        raise UsageError(words)
+    """Refuse a folder of somebody else's, page or not.
+
+    Raises:
+        UsageError: It is one.
+        StoreError: It cannot be read.
+    """
+    try:
+        names = {file.name for file in out.iterdir()} if out.is_dir() else set()
+    except OSError as error:
+        raise StoreError(f"cannot read {str(out)!r}: {error.strerror}") from error
+    if {PAGE, DATA} <= names:
+        return
+    for name in sorted(names - _OURS):
+        if not name.startswith((f".{DATA}.", f".{PAGE}.")):
+            words = f"{str(out)!r} is not a report, it holds {name!r}"
+            raise UsageError(f"{words}; name another folder with --out")
 
 
 def _telling(entries: Iterable[Entry], tell: Callable[[], object]) -> Iterator[Entry]:

@@ -16,10 +16,12 @@ import msgspec
 from batcher.count import Count
 from batcher.ledger import FILE_NAME, Standings
 from batcher.ledger.event import Result, now
+from batcher.ledger.presence import presence
 from batcher.ledger.tail import Tail
 from batcher.reports.entry import ended, unfinished
 from batcher.reports.overview import Overview, make_header
 from batcher.status import summarize
+from batcher.stores import LocalDirectory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +44,7 @@ class Feed:
     def __init__(self, folder: Path, hang: Hanger) -> None:
         self._title = folder.resolve().name
         self._tail = Tail(folder / FILE_NAME)
+        self._holds = presence(LocalDirectory(folder))
         self._hang = hang
         self._begin()
 
@@ -53,7 +56,7 @@ class Feed:
 
     def _begin(self) -> None:
         self._generation = secrets.token_hex(4)
-        self._standings = Standings()
+        self._standings = Standings(self._holds)
         self._count = Count()
         self._overview = Overview()
         self._results: dict[str, int] = {}  # id → offset of its last result

@@ -139,6 +139,44 @@ def test_a_changed_request_is_not_bought_without_consent(program: Program) -> No
     assert len(list((program.folder / "runs" / "m").glob("*.png"))) == 2
 
 
+def test_a_row_for_another_needs_consent_and_the_plan_says_so(
+    program: Program,
+) -> None:
+    rows = ["prompt", "a red cube", "a blue cube"]
+    program.write("m.csv", "\n".join(rows))
+    assert program("run", "m.csv", "--endpoint", "sandbox").returncode == 0
+    program.write("m.csv", "\n".join([*rows[:2], "a green cube"]))
+    told = "the manifest lacks 1 that the ledger has: going on would buy 1 new"
+    planned = program("plan", "m.csv").stdout.splitlines()
+    assert planned[-1] == f"{told}; `run` will ask for --accept-changes"
+    refused = program("run", "m.csv", "--endpoint", "sandbox")
+    assert refused.returncode == 2
+    assert told in refused.stderr
+    assert told not in program("plan", "m.csv", "--accept-changes").stdout
+
+
+@pytest.mark.parametrize(
+    ("prompts", "flags", "goes_on"),
+    [
+        (("moderation",), (), False),
+        (("moderation",), ("--retry", "rejected"), True),
+        (("moderation", "server"), (), True),
+        (("moderation", "server"), ("--retry", "none"), False),
+        (("moderation", "quota"), (), True),
+    ],
+)
+def test_to_go_on_is_offered_where_there_is_something_to_do(
+    program: Program, prompts: tuple[str, ...], flags: tuple[str, ...], *, goes_on: bool
+) -> None:
+    rows = [f"'x sandbox:{word}'" for word in prompts]
+    text = "".join(f"  - {{prompt: {row}}}\n" for row in rows)
+    program.write("m.yaml", f"requests:\n{text}")
+    how = ("--endpoint", "sandbox", "--max-attempts", "1", "--concurrency", "1")
+    done = program("run", "m.yaml", *how, *flags)
+    assert ("to go on: batcher run" in done.stdout) is goes_on
+    assert "insist with --retry rejected" in done.stdout
+
+
 def test_another_manifests_folder_is_refused(program: Program) -> None:
     program.write("m.yaml", ONE)
     program.write("other.yaml", ONE.replace("cube", "ball"))
@@ -161,6 +199,7 @@ def test_a_locked_folder_is_refused(
     first.wait()
     assert second.returncode == 2
     assert "another run" in second.stderr
+    assert "may have been billed" not in second.stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

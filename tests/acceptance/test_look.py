@@ -69,6 +69,51 @@ def test_list_selects(look: Program, where: str, expected: list[str]) -> None:
     assert sorted(names(look, "--where", where)) == expected
 
 
+def test_a_file_that_is_gone_or_changed_is_lost_wherever_one_looks(
+    look: Program,
+) -> None:
+    folder = look.folder / "runs/m"
+    (folder / "small.png").unlink()
+    (folder / "twice.png").write_bytes(b"other")
+    assert sorted(names(look, "--where", "status=lost")) == ["small", "twice"]
+    assert "status    lost" in look("show", "runs/m", "twice").stdout
+    status = json.loads(look("status", "runs/m", "--json").stdout)
+    assert (status["succeeded"], status["lost"], status["pending"]) == (4, 2, 2)
+    assert look("report", "runs/m", "--where", "status=lost").stdout.startswith("2 ")
+    run = ("m.yaml", "--endpoint", "sandbox")
+    plan = json.loads(look("plan", *run, "--json").stdout)
+    assert (plan["new"], plan["lost"], plan["to_send"]) == (2, 2, 2)
+    assert "never made" not in look("plan", *run).stdout
+    again = look("run", *run, "--quiet")
+    assert "files of 2 requests bought before are gone or changed" in again.stderr
+    assert not names(look, "--where", "status=lost")
+
+
+@pytest.mark.parametrize(
+    "command", ["list", "verify", "report", "export --format csv", "plan m.yaml"]
+)
+def test_a_selection_of_nothing_is_told_everywhere(look: Program, command: str) -> None:
+    words = command.split()
+    place = [] if len(words) > 1 and "m.yaml" in words else ["runs/m"]
+    done = look(*words, *place, "--where", "ctiy=Tokyo")
+    assert done.returncode == 0
+    assert "--where: selects none of the requests" in done.stderr
+    found = look(*words, *place, "--where", "city=Tokyo")
+    assert "selects none" not in found.stderr
+
+
+def test_list_names_a_field_that_is_a_slip(look: Program) -> None:
+    done = look("list", "runs/m", "--fields", "name,stats", "--sort=-atempts")
+    assert done.returncode == 0
+    none = "no request listed has a field"
+    assert done.stderr.splitlines() == [
+        f"warning: --fields: {none} 'stats'; did you mean 'status'?",
+        f"warning: --sort: {none} 'atempts'; did you mean 'attempts'?",
+    ]
+    right = look("list", "runs/m", "--fields", "vars.city,class", "--sort", "light")
+    assert not right.stderr
+
+
 def test_list_sorts_and_gives_the_fields_asked_for(look: Program) -> None:
     assert names(look, "--sort=-attempts", "--fields", "name,attempts")[0] == "twice"
     assert names(look, "--sort", "city", "--where", "light=dusk") == [
@@ -160,6 +205,21 @@ def test_show_takes_ids_their_beginnings_and_absolute_paths(look: Program) -> No
         shown = json.loads(look("show", "runs/m", word, "--json").stdout)
         assert shown["name"] == "small"
         assert [each["event"] for each in shown["history"]] == ["attempt", "result"]
+
+
+def test_show_finds_what_a_forced_run_has_replaced(look: Program) -> None:
+    forced = ("--endpoint", "sandbox", "--force", "--where", "name=twice")
+    assert look("run", "m.yaml", *forced).returncode == 0
+    done = look("show", "runs/m", "twice.png")
+    assert done.returncode == 0, done.stderr
+    assert "images    twice.png" in done.stdout
+    assert "replaced  by twice~2.png" in done.stdout
+    old = json.loads(look("show", "runs/m", "twice.png", "--json").stdout)
+    assert old["images"][0]["path"] == "twice.png"
+    assert old["replaced_by"] == ["twice~2.png"]
+    new = json.loads(look("show", "runs/m", "twice", "--json").stdout)
+    assert new["images"][0]["path"] == "twice~2.png"
+    assert "replaced_by" not in new
 
 
 def test_show_knows_a_copied_image_by_its_content(look: Program) -> None:

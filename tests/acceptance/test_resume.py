@@ -107,7 +107,9 @@ def test_a_deleted_image_is_made_again_and_no_other(
     manifest(program, 4)
     assert program(*run(gateway), BATCHER_API_KEY="sandbox").returncode == 0
     (program.folder / "out" / "image 2.png").unlink()
-    assert program(*run(gateway), BATCHER_API_KEY="sandbox").returncode == 0
+    again = program(*run(gateway), BATCHER_API_KEY="sandbox")
+    assert again.returncode == 0
+    assert "bought before are gone or changed; about $" in again.stderr
     assert len(gateway.posts()) == 5
     assert (program.folder / "out" / "image 2.png").is_file()
 

@@ -150,7 +150,7 @@ class Silence:
     def attempted(self, request: Request, attempt: int) -> None:
         pass
 
-    def retrying(self, request: Request, failure: Failure, delay: float) -> None:
+    def retrying(self, request: Request, failure: Failure, delay: float | None) -> None:
         pass
 
     def ended(self, request: Request, result: event.Result | None) -> None:

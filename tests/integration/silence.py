@@ -14,11 +14,11 @@ class Silence:
     def attempted(self, request: Request, attempt: int) -> None:
         pass
 
-    def retrying(self, request: Request, failure: Failure, delay: float) -> None:
+    def retrying(self, request: Request, failure: Failure, delay: float | None) -> None:
         pass
 
     def ended(self, request: Request, result: Result | None) -> None:
         pass
 
-    def draining(self, in_flight: int) -> None:
+    def draining(self, in_flight: int, failure: Failure | None = None) -> None:
         pass

@@ -164,6 +164,26 @@ def test_a_command_says_the_same_wherever_the_run_is(
     assert run(*arguments) == folder(*arguments)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("status",), ("list", "--where", "status=lost"), ("report", "--out", "page")],
+    ids=" ".join,
+)
+def test_what_is_lost_is_lost_wherever_the_run_is(
+    folder: Run, run: Run, arguments: tuple[str, ...]
+) -> None:
+    harm(folder.directory)
+    harm(run.directory)
+    answer = run(*arguments)
+    if arguments[0] == "report":
+        data = Path("page/data.js").read_text(encoding="utf-8")
+        assert data.count('"status":"lost"') == 2
+        assert '"succeeded":4' in data
+        return
+    assert answer == folder(*arguments)
+    assert "lost" in answer[1]
+
+
 @pytest.mark.parametrize("flags", [(), ("--deep",), ("--deep", "--json")], ids=str)
 def test_harm_is_found_wherever_the_run_is(
     folder: Run, run: Run, flags: tuple[str, ...]

@@ -59,13 +59,15 @@ async def test_a_closed_gate_lets_nobody_out_and_everybody_go() -> None:
     assert narrow.governor.in_flight == set()
 
 
-async def test_the_first_reason_to_close_stays() -> None:
-    closed = gate()
+async def test_the_first_reason_to_close_stays_and_is_announced_once() -> None:
+    clock, told = asyncio.get_running_loop().time, list[Failure]()
+    governor = Governor(Limits(), now=clock(), random=lambda: 0.0)
+    closed = Gate(governor, clock, announce=told.append)
     closed.close()
     closed.close(REFUSED)
     closed.close(Failure(error_class=ErrorClass.QUOTA, message="later"))
     assert closed.is_closed
-    assert closed.stopped == REFUSED
+    assert [closed.stopped] == told == [REFUSED]
 
 
 class Others:

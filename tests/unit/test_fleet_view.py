@@ -47,7 +47,7 @@ class Heard:
     def attempted(self, request: Named, attempt: int) -> None:
         self.words.append(f"{request.name} tries {attempt}")
 
-    def retrying(self, request: Named, failure: Failure, delay: float) -> None:
+    def retrying(self, request: Named, failure: Failure, delay: float | None) -> None:
         words = f"{failure.error_class.value} {failure.message}"
         self.words.append(f"{request.name} failed: {words}, {delay:g}")
 

@@ -14,7 +14,14 @@ from batcher.ledger.segment_writer import SegmentWriter
 from batcher.models import Summary
 from batcher.status import read_status
 from batcher.stores import LocalDirectory
-from tests.unit.reports.ledger import START, attempt_line, run_line, write_ledger
+from tests.unit.reports.ledger import (
+    START,
+    attempt_line,
+    draw,
+    kept,
+    run_line,
+    write_ledger,
+)
 
 Write = Callable[..., None]
 
@@ -140,3 +147,14 @@ def test_segments_alone_are_a_ledger(tmp_path: Path) -> None:
     name = "ledger/20260101T000000.000Z-0001-of-0001-e000001/00000001-00000001.jsonl"
     LocalDirectory(tmp_path).create(name, line)
     assert read(tmp_path).total == 3
+
+
+def test_an_image_that_is_gone_or_changed_is_lost(tmp_path: Path) -> None:
+    images = [draw(tmp_path, f"{number}.png", (8, 8)) for number in range(3)]
+    results = [kept(number, image) for number, image in enumerate(images)]
+    write_ledger(tmp_path, [run_line(4), *results])
+    assert (read(tmp_path).succeeded, read(tmp_path).lost) == (3, 0)
+    (tmp_path / "0.png").unlink()
+    (tmp_path / "1.png").write_bytes(b"other")
+    summary = read(tmp_path)
+    assert (summary.succeeded, summary.lost, summary.pending) == (1, 2, 3)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.choice import RETRY_WORDS, Choice, Kind, kind_of, was_bought
+from batcher.count import Count
 from batcher.ledger import ReplyLine, Standing, Standings, State
 from batcher.models import Request
 from batcher.plan import Plan
@@ -128,6 +129,54 @@ def test_the_words_of_a_plan_are_disjoint_and_sum_to_its_total(
     assert counted == {word: kinds.count(word) for word in LINES}
     assert plan.total == sum(counted.values()) == len(kinds)
     assert plan.to_send == len(kinds) - kinds.count("done") - kinds.count("rejected")
+
+
+def test_lost_ones_are_among_the_new_and_told_with_their_price() -> None:
+    standings = Standings(holds=lambda _: False)
+    line = b'{"event":"result","id":"%s","status":"succeeded","images":[%s]}'
+    image = b'{"path":"a.png","bytes":1}'
+    for number, images in enumerate((image, image, b"")):
+        standings.take(line % (f"{number:020x}".encode(), images))
+    requests = [request(0), request(1, n=3), request(2), request(3)]
+    plan = planned(*requests, standings=standings, prices=PRICES)
+    assert (plan.new, plan.done, plan.lost) == (3, 1, 2)
+    assert (plan.lost_usd, plan.estimated_usd) == (Decimal(2), Decimal("2.5"))
+    assert plan.total == plan.new + plan.done
+
+
+@st.composite
+def _endings(draw: st.DrawFn) -> Standing | None:
+    state: State | None = draw(st.sampled_from([None, *State]))
+    if state is None:
+        return None
+    classes: dict[State, list[str | None]] = {
+        State.FAILED: ["server", "ambiguous", "download", "bad_reply"],
+        State.REJECTED: ["moderation", "invalid"],
+        State.UNKNOWN: ["ambiguous", None],
+    }
+    error = draw(st.sampled_from(classes.get(state, [None])))
+    has_reply = state is State.REPLIED or error == "download"
+    reply = REPLY if has_reply else None
+    return Standing(state=state, error_class=error, reply=reply)
+
+
+@given(
+    st.lists(_endings(), max_size=8),
+    st.lists(st.sampled_from(sorted(RETRY_WORDS)), max_size=3),
+    st.booleans(),
+)
+def test_there_is_work_exactly_where_some_request_would_be_sent(
+    standings: list[Standing | None], words: list[str], retry_unknown: bool
+) -> None:
+    choice = Choice.of(tuple(words), retry_unknown=retry_unknown)
+    count = Count()
+    for standing in standings:
+        count.move(None, standing)
+    # Only a run that was stopped leaves a reply that was not fetched.
+    is_stopped = any(s is not None and s.state is State.REPLIED for s in standings)
+    stopped = {"class": "interrupted", "message": "by hand"} if is_stopped else None
+    summary = count.summary(Standings(), total=len(standings), out="o", stopped=stopped)
+    assert choice.finds_work(summary) is any(map(choice.sends, standings))
 
 
 def test_a_row_that_repeats_another_is_bought_once() -> None:

@@ -7,10 +7,13 @@ import re
 import pytest
 from msgspec.structs import replace
 
-from batcher.cli.words import duration, plan_lines, summary_lines
+from batcher.cli.field import FieldCheck
+from batcher.cli.words import again, duration, plan_lines, summary_lines
+from batcher.consent import changes_in
 from batcher.models import Summary
 from batcher.plan import Plan
 
+LOST = Plan(total=5, new=4, lost=3, done=1, warnings={})
 ONE = Summary(
     total=1, succeeded=1, images=1, attempts=1, errors={}, warnings={}, out="out"
 )
@@ -50,3 +53,82 @@ def test_none_and_many_are_several() -> None:
     told = "\n".join(summary_lines(replace(ONE, succeeded=0, images=0, attempts=1200)))
     assert "0 images" in told
     assert "1,200 attempts" in told
+
+
+def test_what_was_lost_is_told_apart_from_what_was_never_made() -> None:
+    plan = [*plan_lines(LOST, "out", 1.0, is_estimate=False)]
+    assert [line.split() for line in plan[1:4]] == [
+        ["new", "1", "never", "made"],
+        [
+            "lost",
+            "3",
+            "bought",
+            "before;",
+            "the",
+            "file",
+            "is",
+            "gone",
+            "or",
+            "changed",
+        ],
+        ["done", "1", "kept"],
+    ]
+    summary = [*summary_lines(replace(ONE, total=6, pending=5, lost=3))]
+    assert [line.split()[:2] for line in summary[1:3]] == [
+        ["lost", "3"],
+        ["pending", "2"],
+    ]
+    assert "pending" not in "".join(summary_lines(replace(ONE, pending=3, lost=3)))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("server: The server had an error.", "server: The server had an error, again"),
+        ("server: wait...", "server: wait, again"),
+        ("connect: refused", "connect: refused, again"),
+    ],
+)
+def test_no_full_stop_stands_before_the_comma(words: str, told: str) -> None:
+    assert again(words, 0.5) == f"{told} in 0.5 s"
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (
+            Plan(total=5, new=1, orphaned=4, warnings={}),
+            "the manifest lacks 4 that the ledger has: going on would buy 1 new",
+        ),
+        (
+            Plan(total=5, changed=1, done=4, warnings={}),
+            "1 request changed: going on would buy 1 anew",
+        ),
+        (
+            Plan(total=9, new=3, lost=1, changed=2, orphaned=1, done=4, warnings={}),
+            (
+                "2 requests changed and the manifest lacks 1 that the ledger has:"
+                " going on would buy 3 anew and 2 new"
+            ),
+        ),
+    ],
+)
+def test_what_needs_consent_is_told_without_what_there_is_none_of(
+    plan: Plan, words: str
+) -> None:
+    assert changes_in(plan) == words
+
+
+def test_a_field_that_no_request_has_is_named_with_a_near_one() -> None:
+    check = FieldCheck(dict.fromkeys(["nam", "city", "vars.lihgt", "zzz"], "--fields"))
+    check.look({"name": "a", "vars": {"light": "dawn"}})
+    check.look({"name": "b", "vars": {"city": "Tokyo"}})
+    assert [*check.warnings()] == [
+        "--fields: no request listed has a field 'nam'; did you mean 'name'?",
+        "--fields: no request listed has a field 'vars.lihgt'; did you mean 'light'?",
+        "--fields: no request listed has a field 'zzz'; --json shows what they have",
+    ]
+
+
+def test_without_a_request_no_field_is_called_a_mistake() -> None:
+    assert not [*FieldCheck({"nope": "--sort"}).warnings()]

@@ -111,7 +111,8 @@ function describeRun() {
     ["rejected", summary.rejected && whole(summary.rejected), "rejected"],
     ["in flight", summary.in_flight && whole(summary.in_flight), "in_flight"],
     ["unknown", summary.unknown && whole(summary.unknown), "unknown"],
-    ["pending", summary.pending && whole(summary.pending), "pending"],
+    ["lost", summary.lost && whole(summary.lost), "lost"],
+    ["pending", summary.pending > summary.lost && whole(summary.pending - summary.lost), "pending"],
     ["spent", usd(summary.spent_usd)],
     ["maybe billed", summary.maybe_billed_usd && usd(summary.maybe_billed_usd), "unknown"],
   ];

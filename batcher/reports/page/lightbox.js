@@ -202,7 +202,7 @@ function imageFacts(image) {
 function outcomeFacts(request) {
   return [
     ["attempts", request.attempts ? whole(request.attempts) : null],
-    ["cost", request.status === "succeeded" ? usd(request.cost_usd) : null],
+    ["cost", ["succeeded", "lost"].includes(request.status) ? usd(request.cost_usd) : null],
     ["maybe billed", maybeBilled(request) ? usd(maybeBilled(request)) : null],
     ["latency", request.latency ? seconds(request.latency) : null],
     ["warnings", request.warnings.join(", ") || null],

@@ -6,6 +6,7 @@ const STATUSES = {
   failed: { word: "Failed", sign: "!" },
   rejected: { word: "Rejected", sign: "⊘" },
   unknown: { word: "Unknown", sign: "?" },
+  lost: { word: "Lost", sign: "✗" },
   in_flight: { word: "In flight", sign: "↑" },
   pending: { word: "Pending", sign: "…" },
 };
@@ -63,6 +64,10 @@ function maybeBilled(request) {
 
 /** Say why a request has no image to show. */
 function reasonOf(request) {
+  if (request.status === "lost") {
+    const what = coverOf(request) ? "A file has changed or is gone." : "The file is gone.";
+    return `${what} The next run buys it again.`;
+  }
   if (request.images.length && !coverOf(request)) return "The file is gone.";
   if (request.error && request.error.message) return request.error.message;
   if (request.is_replied) return "Paid; its image is still to be fetched.";

@@ -18,6 +18,7 @@ from batcher.exports.shard import ShardSize
 from batcher.exports.split import parse_splits
 from batcher.ledger import read_ledger
 from batcher.ledger.event import Result
+from batcher.marks import read_where
 from tests.unit.reports.ledger import draw, kept, rejected, run_line, write_ledger
 
 IMAGEFOLDER = ExportOptions(format=Format.IMAGEFOLDER)
@@ -218,3 +219,17 @@ def test_memory_does_not_grow_with_the_images(tmp_path: Path, format_: Format) -
         assert done.splits == {"train": number}
     # A few numbers and hashes for each request; a row is over 8000 bytes.
     assert peaks[1] - peaks[0] < 1800 * 2000
+
+
+def test_an_export_of_images_is_not_replaced_by_one_of_none(tmp_path: Path) -> None:
+    make_run(tmp_path)
+    out = tmp_path / "export" / "imagefolder"
+    export(tmp_path, IMAGEFOLDER)
+    before = files(out)
+    nothing = msgspec.structs.replace(IMAGEFOLDER, where=read_where("nope=1"))
+    with pytest.raises(UsageError, match="holds an export with images"):
+        export(tmp_path, nothing)
+    assert files(out) == before
+    elsewhere = msgspec.structs.replace(nothing, out=tmp_path / "export" / "none")
+    for _ in range(2):
+        assert export(tmp_path, elsewhere).splits == {"train": 0}

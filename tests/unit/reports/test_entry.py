@@ -15,7 +15,9 @@ from tests.unit.reports.ledger import kept, rejected
 IMAGE = Image(
     index=0, path="a.png", bytes=9, sha256="0" * 64, format="png", width=4, height=3
 )
-PICTURE = Picture(path="a.png", bytes=9, format="png", width=4, height=3)
+PICTURE = Picture(
+    path="a.png", src="../a.png", bytes=9, format="png", width=4, height=3
+)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,15 @@ def test_an_entry_keeps_the_prompt_apart_from_what_else_was_sent() -> None:
     assert entry.request == {"model": "gpt-image-2-pro", "size": "640x480"}
     assert entry.images == (PICTURE,)
     assert entry.status == "succeeded"
+
+
+def test_an_image_that_is_gone_is_lost_and_not_kept() -> None:
+    gone = msgspec.structs.replace(PICTURE, src=None)
+    kept_once = Standing(state=State.SUCCEEDED, attempts=1)
+    for standing in (None, kept_once):
+        assert ended(kept(1, IMAGE), standing, (PICTURE, gone)).status == "lost"
+    again = Standing(state=State.UNKNOWN, attempts=2)
+    assert ended(kept(1, IMAGE), again, (gone,)).status == "unknown"
 
 
 def test_a_prompt_that_is_no_text_is_left_out() -> None:

@@ -61,23 +61,62 @@ def test_a_lost_file_is_not_linked(tmp_path: Path) -> None:
     make_run(tmp_path)
     (tmp_path / "Tokyo" / "at dawn.png").unlink()
     write_report(tmp_path)
-    assert '"src"' not in (tmp_path / "report" / "data.js").read_text()
+    data = (tmp_path / "report" / "data.js").read_text()
+    assert '"src"' not in data
+    assert '"status":"lost"' in data
+    assert '"lost":1' in data
 
 
-def test_somebody_elses_page_is_not_replaced(tmp_path: Path) -> None:
+def test_a_file_that_has_changed_is_shown_as_lost(tmp_path: Path) -> None:
     make_run(tmp_path)
+    with (tmp_path / "Tokyo" / "at dawn.png").open("ab") as stream:
+        stream.write(b"more")
+    write_report(tmp_path)
+    data = (tmp_path / "report" / "data.js").read_text()
+    assert '"src"' in data
+    assert '"status":"lost"' in data
+    assert '"lost":1' in data
+
+
+@pytest.mark.parametrize("name", ["index.html", "logo.png", ".git"])
+def test_somebody_elses_folder_stays_as_it_is(tmp_path: Path, name: str) -> None:
+    make_run(tmp_path / "run")
     (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "index.html").write_text("mine")
-    with pytest.raises(UsageError, match="not a report"):
-        write_report(tmp_path, tmp_path / "site")
-    assert (tmp_path / "site" / "index.html").read_text() == "mine"
+    (tmp_path / "site" / name).write_text("mine")
+    with pytest.raises(UsageError, match=f"not a report, it holds '{name}'"):
+        write_report(tmp_path / "run", tmp_path / "site")
+    assert [*(tmp_path / "site").iterdir()] == [tmp_path / "site" / name]
+    assert (tmp_path / "site" / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [(".", "not a report"), ("Tokyo", "into its folder 'report'")],
+)
+def test_a_report_never_stands_among_the_images(
+    tmp_path: Path, out: str, words: str
+) -> None:
+    make_run(tmp_path)
+    with pytest.raises(UsageError, match=words):
+        write_report(tmp_path, tmp_path / out)
+    assert not [*tmp_path.rglob("*.js")]
+
+
+def test_a_report_that_was_not_finished_is_written_again(tmp_path: Path) -> None:
+    make_run(tmp_path)
+    write_report(tmp_path)
+    (tmp_path / "report" / "index.html").unlink()
+    for name in (".data.js.123", ".index.html.123"):
+        (tmp_path / "report" / name).write_text("half")
+    write_report(tmp_path)
+    assert (tmp_path / "report" / "index.html").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    make_run(tmp_path)
+    make_run(tmp_path / "run")
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot write"):
-        write_report(tmp_path, tmp_path / "file" / "report")
+        write_report(tmp_path / "run", tmp_path / "file" / "report")
 
 
 def test_a_long_run_is_shown_in_the_ledgers_order(tmp_path: Path) -> None:

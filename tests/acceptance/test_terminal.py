@@ -1,0 +1,159 @@
+"""What a person sees at a terminal, and what goes to standard error without one."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import termios
+import time
+
+import pytest
+
+from tests.acceptance.program import BATCHER, SECONDS, STARTED, Program, wait_until
+
+TEN = (
+    "requests: [{prompt: 'n {{ i }}', name: 'n{{ i }}', matrix: {i: {range: [1, 10]}}}]"
+)
+SANDBOX = ("--endpoint", "sandbox", "--out", "out")
+SLOW = ("--latency", "0.6", "--concurrency", "1")
+STEPS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\r\n]")
+"""What moves the cursor, or erases."""
+
+
+class Terminal:
+    """A command at a terminal of its own, and all that it has shown there."""
+
+    def __init__(self, program: Program, columns: int, *words: str, **env: str) -> None:
+        self.shown = ""
+        self._screen, end = pty.openpty()
+        self.resize(columns)
+        self.process = subprocess.Popen(
+            [*BATCHER, *words],
+            cwd=program.folder,
+            env=program.environment | {"TERM": "xterm"} | env,
+            stdin=end,
+            stdout=end,
+            stderr=end,
+        )
+        STARTED.append(self.process)
+        os.close(end)
+
+    def resize(self, columns: int) -> None:
+        termios.tcsetwinsize(self._screen, (24, columns))
+
+    def wait_for(self, words: str) -> None:
+        """Read on until it has shown something new, many times if it must."""
+        limit, seen = time.monotonic() + SECONDS, len(self.shown)
+        while words not in self.shown[seen:]:
+            assert time.monotonic() < limit, self.shown
+            assert self._read(), self.shown
+
+    def end(self) -> int:
+        """Read to the end, and give the exit code."""
+        while self._read():
+            pass
+        os.close(self._screen)
+        return self.process.wait(SECONDS)
+
+    def _read(self) -> bool:
+        try:
+            piece = os.read(self._screen, 1 << 16)
+        except OSError:  # Linux: all is read, and nobody is left to write
+            return False
+        self.shown += piece.decode(errors="replace")
+        return bool(piece)
+
+
+def test_a_narrower_window_holds_the_panel_whole(program: Program) -> None:
+    program.write("m.yaml", TEN)
+    terminal = Terminal(program, 140, "run", "m.yaml", *SANDBOX, *SLOW)
+    terminal.wait_for("images/min")
+    terminal.resize(60)
+    terminal.wait_for("\x1b[J")
+    narrow = len(terminal.shown)
+    terminal.wait_for("images/min")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end() == 130
+    said, *_ = terminal.shown[narrow:].partition("\x1b[Jstopping: ")
+    assert max(map(len, STEPS.split(said))) <= 60
+    assert "stopping: interrupted" in terminal.shown
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(program: Program) -> None:
+    program.write("m.yaml", TEN)
+    terminal = Terminal(program, 80, "run", "m.yaml", *SANDBOX, TERM="dumb")
+    assert terminal.end() == 0
+    assert "\x1b" not in terminal.shown
+    assert terminal.shown.count("✓") == 10
+
+
+def test_an_interruption_answers_a_canary_with_no(program: Program) -> None:
+    program.write("m.yaml", TEN)
+    terminal = Terminal(program, 80, "run", "m.yaml", *SANDBOX, "--canary", "1")
+    terminal.wait_for("go on? [y/N] ")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end() == 3
+    _, _, last = terminal.shown.partition("go on? [y/N] ")
+    assert last.startswith("\r\nstopped: canary: nobody agreed")
+
+
+def test_the_reason_why_a_run_stops_is_on_standard_error(program: Program) -> None:
+    program.write("m.yaml", TEN)
+    flags = ("--quiet", "--json", "--faults", "auth")
+    done = program("run", "m.yaml", *SANDBOX, *flags)
+    assert done.returncode == 3
+    stopped = json.loads(done.stdout)["stopped"]
+    (words,) = [line for line in done.stderr.splitlines() if "stopping" in line]
+    assert words.startswith(f"stopping: auth: {stopped['message']}; ")
+    assert words.endswith("the same command goes on")
+
+
+def test_quiet_says_what_is_not_kept_and_no_more(program: Program) -> None:
+    manifest = "requests: [{prompt: a, name: good}, {prompt: 'sandbox:moderation'}]"
+    program.write("m.yaml", manifest)
+    done = program("run", "m.yaml", *SANDBOX, "--quiet")
+    assert done.returncode == 1
+    assert [line[0] for line in done.stderr.splitlines()] == ["✗"]
+
+
+def test_quiet_says_once_that_the_gateway_is_down(program: Program) -> None:
+    program.write("m.yaml", TEN)
+    nobody = ("--base-url", "http://127.0.0.1:9/v1", "--out", "out", "--quiet")
+    run = program.start("run", "m.yaml", *nobody, BATCHER_API_KEY="sandbox")
+    wait_until(lambda: "\n" in program.printed("stderr"))
+    run.send_signal(signal.SIGINT)
+    assert run.wait(SECONDS) == 130
+    first, *rest = program.printed("stderr").splitlines()
+    assert first.startswith("paused: connect")
+    assert rest == ["stopping: nothing is in flight"]
+
+
+@pytest.mark.parametrize(
+    ("shards", "words"),
+    [
+        (2, "this is 1 of 2 shards; the other has not begun"),
+        (3, "this is 1 of 3 shards; the others have not begun"),
+    ],
+)
+def test_status_counts_the_shards_that_have_not_begun(
+    program: Program, shards: int, words: str
+) -> None:
+    program.write("m.yaml", TEN)
+    done = program("run", "m.yaml", *SANDBOX, "--shard", f"1/{shards}")
+    assert done.returncode == 0, done.stderr
+    assert program("status", "out").stdout.splitlines()[-1] == words
+
+
+def test_the_sandboxes_of_a_fleet_are_told_what_goes_wrong(program: Program) -> None:
+    program.write("m.yaml", TEN)
+    fleet = (*SANDBOX, "--engine", "processes", "--workers", "1", "--shards", "1")
+    refused = program("run", "m.yaml", *fleet, "--faults", "nothing-like-it")
+    assert (refused.returncode, "no fault" in refused.stderr) == (2, True)
+    assert not (program.folder / "out").exists()
+    done = program("run", "m.yaml", *fleet, "--faults", "moderation", "--json")
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout)["rejected"] == 10
