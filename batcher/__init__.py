@@ -7,6 +7,8 @@ used, so that `import batcher` and `batcher --help` cost nothing.
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "batcher.api": ("plan", "run"),
+    "batcher.api": ("run",),
     "batcher.errors": ("BatcherError", "ManifestError", "StoreError", "UsageError"),
     "batcher.ledger.event": ("Result",),
     "batcher.models": (
@@ -66,10 +68,29 @@ _HOMES = {
 _ALIASES = {"open_run": "read_status"}
 
 
+class _Package(ModuleType):
+    """This package, whose `plan` is a function, and a module's name as well.
+
+    Importing a module binds its name in its package, whoever imports it and whenever.
+    """
+
+    @property
+    def plan(self) -> object:
+        """The function."""
+        return importlib.import_module("batcher.api").plan
+
+    @plan.setter
+    def plan(self, module: object) -> None:
+        """Leave it the function."""
+
+
+sys.modules[__name__].__class__ = _Package
+
+
 def __getattr__(name: str) -> object:
     for module, names in _HOMES.items():
         if name in names:
             found = getattr(importlib.import_module(module), _ALIASES.get(name, name))
-            globals()[name] = found  # importing `batcher.plan` has put the module here
+            globals()[name] = found
             return found
     raise AttributeError(f"module 'batcher' has no attribute {name!r}")

@@ -1,0 +1,37 @@
+"""The names that the package promises, in whatever order they are asked for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import batcher
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "batcher.run",
+        "batcher.Plan",
+        "import batcher.api",
+        "import batcher.plan",
+        "from batcher.plan import Plan",
+        "from batcher import *",
+    ],
+)
+def test_plan_is_the_function_whatever_was_loaded_before(before: str) -> None:
+    program = (
+        f"import batcher\n{before}\nfrom batcher import plan\nprint(plan.__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("plan\n", "")
+
+
+def test_every_name_that_is_promised_is_there() -> None:
+    assert all(getattr(batcher, name) is not None for name in batcher.__all__)
+    assert callable(batcher.plan)
