@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import force_setattr
 
 from batcher.errors import StoreError
 from batcher.ledger.standing import Standings
@@ -143,6 +144,10 @@ class Result(
     request_id: str | None = None
     warnings: tuple[str, ...] = ()
     error: ErrorRecord | None = None
+
+    def __post_init__(self) -> None:
+        if self.at.tzinfo is None:  # nothing that batcher wrote: taken as UTC
+            force_setattr(self, "at", self.at.replace(tzinfo=UTC))
 
 
 class Control(

@@ -167,3 +167,12 @@ def test_the_last_line_of_a_run_carries_its_summary() -> None:
 def test_times_are_in_utc_and_the_format_has_a_number() -> None:
     assert now().tzinfo is UTC
     assert FORMAT == 1
+
+
+def test_a_time_without_a_zone_is_taken_as_utc() -> None:
+    raw = (
+        b'{"event":"result","at":"2026-11-22T10:00:00","id":"a","name":"a",'
+        b'"status":"failed","attempts":1,"request":{},"vars":{}}'
+    )
+    result = msgspec.json.decode(raw, type=Result)
+    assert result.at == datetime(2026, 11, 22, 10, tzinfo=UTC)
