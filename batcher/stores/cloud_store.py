@@ -67,15 +67,15 @@ class CloudStore:
         self._own.add(name)
         return CloudPartial(self, _path(name), new_mark())
 
-    async def recover(self, id_: str, attempt: int) -> list[CloudPartial]:
+    async def recover(self, id_: str, attempt: int) -> dict[int, CloudPartial]:
         """Find what an attempt had written, by number."""
         found: dict[int, str] = {}
         for name in await asyncio.to_thread(self._list):
             number = partial_number(name, id_, attempt)
             if number is not None:
                 found[number] = name
-        partials = [await self._read_back(found[number]) for number in sorted(found)]
-        return [partial for partial in partials if partial is not None]
+        partials = {n: await self._read_back(name) for n, name in sorted(found.items())}
+        return {n: partial for n, partial in partials.items() if partial is not None}
 
     def settled(self, is_settled: Callable[[str], bool]) -> list[str]:
         """List partial images by name whose requests need them no more."""

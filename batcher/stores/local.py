@@ -74,22 +74,22 @@ class LocalStore:
             self._own.add(name)
         return LocalPartial(f"{self._partial}/{name}", self.link)
 
-    async def recover(self, id_: str, attempt: int) -> list[LocalPartial]:
+    async def recover(self, id_: str, attempt: int) -> dict[int, LocalPartial]:
         """Find what an attempt had written, by number."""
         self._attend()  # not in the thread: several would open the disk at once
         return await asyncio.to_thread(self._recover, id_, attempt)
 
-    def _recover(self, id_: str, attempt: int) -> list[LocalPartial]:
+    def _recover(self, id_: str, attempt: int) -> dict[int, LocalPartial]:
         numbers = {
             number: name
             for name in self._partials()
             if (number := partial_number(name, id_, attempt)) is not None
         }
-        partials = [
-            LocalPartial(f"{self._partial}/{name}", self.link)
-            for _, name in sorted(numbers.items())
-        ]
-        for partial in partials:
+        partials = {
+            number: LocalPartial(f"{self._partial}/{name}", self.link)
+            for number, name in sorted(numbers.items())
+        }
+        for partial in partials.values():
             partial.read_back()
         if self._own is not None:
             self._own.update(numbers.values())

@@ -9,7 +9,7 @@ import msgspec
 from batcher.images import Defect, Document, NotEmbedded, Properties
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +95,7 @@ class Store(Protocol):
         A partial image is found again by these three after the process died.
         """
 
-    async def recover(self, id_: str, attempt: int) -> Sequence[Partial]:
+    async def recover(self, id_: str, attempt: int) -> Mapping[int, Partial]:
         """Find what an attempt had written when the process died, by number."""
 
     def settled(self, is_settled: Callable[[str], bool]) -> Sequence[str]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from batcher.pricing import cost
 from batcher.stores import Draft
-from batcher.stores.name import partial_number
 from batcher.worker.arrival import Arrival
 from batcher.worker.numbering import Numbering
 
@@ -71,8 +68,8 @@ class Recovery:
         if len(whole) < request.n:
             return False
         arrival = Arrival().warned("adopted")
-        spent = cost(request, self._terms.prices, None, len(whole))
-        return await self._keeper.keep(request, whole, arrival, spent) is None
+        arrival = arrival.priced(request, self._terms.prices, len(whole))
+        return await self._keeper.keep(request, whole, arrival) is None
 
     async def _complete(self, request: Request, line: ReplyLine) -> bool:
         """Fetch what is missing of a reply; true when nothing is left to do."""
@@ -80,33 +77,25 @@ class Recovery:
         numbering = Numbering.again(line, whole, request.n)
         came = numbering.by_index(whole)
         arrival = Arrival.again(line)
+        arrival = arrival.priced(request, self._terms.prices, numbering.images)
         if came:
             arrival = arrival.warned("adopted")
-        spent = cost(request, self._terms.prices, line.usage, numbering.images)
         fetched, lost = await self._fetcher.fetch(
             request, line.attempt, numbering.missing(came), via=self._transport
         )
         came |= fetched
         if lost is None or (came and lost.final):
-            return await self._keeper.keep(request, came, arrival, spent) is None
+            return await self._keeper.keep(request, came, arrival) is None
         if lost.final and self._terms.choice.buy_lost_urls:
             return False
-        self._record.lose(request, lost, arrival, spent=spent)
+        self._record.lose(request, lost, arrival)
         return True
 
     async def _whole(self, request: Request, attempt: int) -> dict[int, Partial]:
         """Find the images of an attempt that are whole, by number."""
         found = await self._store.recover(request.id, attempt)
-        if not found:
-            return {}
-        # What is found does not tell its number, which only its name does.
-        names = await asyncio.to_thread(
-            self._store.settled, lambda id_: id_ == request.id
-        )
-        numbers = (partial_number(name, request.id, attempt) for name in names)
-        known = sorted(number for number in numbers if number is not None)
         return {
             number: image
-            for number, image in zip(known, found, strict=True)
+            for number, image in found.items()
             if isinstance(await image.finish(), Draft)
         }

@@ -14,7 +14,7 @@ import selectors
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from batcher.choice import Choice
@@ -94,9 +94,9 @@ class NoStore:
         del id_, attempt, number
         return NoImage()
 
-    async def recover(self, id_: str, attempt: int) -> Sequence[Partial]:
+    async def recover(self, id_: str, attempt: int) -> Mapping[int, Partial]:
         del id_, attempt
-        return ()
+        return {}
 
     @property
     def behind(self) -> int:

@@ -158,7 +158,7 @@ async def test_what_was_left_by_a_dead_process_in_the_middle_is_not_found(
 ) -> None:
     await begun(place.store(), png(filler=LARGE), pieces=100_000)
     gc.collect()
-    assert await place.store().recover(ID, 1) == []
+    assert await place.store().recover(ID, 1) == {}
 
 
 async def test_the_same_bytes_of_another_request_are_another_image(
@@ -259,7 +259,7 @@ async def test_what_is_embedded_after_a_crash_is_in_the_image_that_was_kept(
     place: CloudPlace,
 ) -> None:
     assert await kept(place.store(), png(), "fox") == "fox.png"
-    (found,) = await place.store().recover(ID, 1)
+    (found,) = (await place.store().recover(ID, 1)).values()
     made = await found.embed(DOCUMENT)
     assert isinstance(made, Draft)
     assert await found.keep("fox") == "fox.png"
@@ -282,7 +282,7 @@ async def test_an_image_that_went_before_it_is_changed_is_an_error(
     place: CloudPlace,
 ) -> None:
     await (await begun(place.store(), png())).finish()
-    (found,) = await place.store().recover(ID, 1)
+    (found,) = (await place.store().recover(ID, 1)).values()
     place.directory.remove(place.partials())
     with pytest.raises(StoreError, match="removed meanwhile"):
         await found.embed(DOCUMENT)

@@ -115,7 +115,7 @@ async def test_strangers_among_the_partial_files_are_not_taken_for_images(
     (place.folder / PARTIAL_FOLDER).mkdir()
     for name in ("notes.txt", f"{ID}.1.x", f"{ID}.1.0.link", f"{ID}.10.0"):
         (place.folder / PARTIAL_FOLDER / name).write_bytes(png())
-    assert await place.store().recover(ID, 1) == []
+    assert await place.store().recover(ID, 1) == {}
 
 
 async def test_many_that_are_taken_up_at_once_open_one_disk(place: LocalPlace) -> None:
@@ -159,7 +159,7 @@ async def test_a_file_that_may_grow_no_more_is_an_error(place: LocalPlace) -> No
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     await partial.discard()
-    assert await place.store().recover(ID, 1) == []
+    assert await place.store().recover(ID, 1) == {}
 
 
 def refuse(source: str, target: str) -> None:
@@ -174,7 +174,7 @@ async def test_without_hard_links_an_image_is_renamed(place: LocalPlace) -> None
     assert await kept(store, png(), "fox") == "fox.png"
     assert await kept(store, png(filler=2), "fox", number=1) == "fox~2.png"
     assert await kept(store, png(), "heron", number=2) == "heron.png"
-    assert await store.recover(ID, 1) == []
+    assert await store.recover(ID, 1) == {}
     store.sync()
 
 
@@ -215,7 +215,7 @@ async def test_an_image_that_is_told_whence_it_came_is_another_file(
 async def test_an_image_with_a_name_is_told_nothing_more(place: LocalPlace) -> None:
     store = place.store()
     await kept(store, png(), "fox")
-    (again,) = await store.recover(ID, 1)
+    (again,) = (await store.recover(ID, 1)).values()
     assert await again.embed(DOCUMENT) == await again.finish()
     assert place.read("fox.png") == png()
 
@@ -244,6 +244,6 @@ async def test_a_crash_while_a_file_is_told_leaves_the_image(place: LocalPlace) 
     store = place.store()
     await (await begun(store, png())).finish()
     place.put(f"{PARTIAL_FOLDER}/{ID}.1.0.changed", b"half")
-    (found,) = await store.recover(ID, 1)
+    (found,) = (await store.recover(ID, 1)).values()
     assert isinstance(await found.finish(), Draft)
     assert f"{ID}.1.0.changed" in store.settled(lambda _: True)

@@ -385,7 +385,7 @@ async def test_a_cancelled_post_leaves_a_whole_image_to_be_found(
         post.cancel()
         await asyncio.wait([post])
     found = await LocalStore(tmp_path).recover(ID, 1)
-    assert [type(await each.finish()) for each in found] == [Draft]
+    assert [type(await each.finish()) for each in found.values()] == [Draft]
 
 
 @pytest.mark.parametrize(

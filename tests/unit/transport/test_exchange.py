@@ -124,7 +124,7 @@ async def interrupted(exchange: Exchange, wire: Wire, reached: asyncio.Event) ->
 
 async def found(folder: Path) -> list[type]:
     partials = await LocalStore(folder).recover(ID, 1)
-    return [type(await each.finish()) for each in partials]
+    return [type(await each.finish()) for each in partials.values()]
 
 
 @pytest.mark.parametrize("step", ["write", "finish"])
