@@ -267,6 +267,8 @@ class Job:
             maybe_billed=False,
             delay=0.0,
         )
+        if standing.open_usd is not None:  # a forced attempt was interrupted
+            standings.take(encode(msgspec.structs.replace(line, maybe_billed=True)))
         standings.take(encode(line))
 
 

@@ -177,6 +177,21 @@ def test_force_makes_the_chosen_anew_and_leaves_the_old_file(program: Program) -
     assert last_paths(out)["fox"] == "fox~3.png"
 
 
+def test_a_forced_attempt_that_was_interrupted_is_made_again_and_counted(
+    program: Program,
+) -> None:
+    program.write("m.yaml", TWO)
+    run(program, "m.yaml", "--out", "out")
+    ledger = program.folder / "out" / "ledger.jsonl"
+    fox = next(e for e in events(ledger.parent, "attempt") if e["name"] == "fox")
+    with ledger.open("a") as stream:
+        stream.write(json.dumps({**fox, "attempt": 2, "reserved_usd": 0.5}) + "\n")
+    again = ("m.yaml", "--out", "out", "--force", "--where", "name=fox")
+    summary = run(program, *again)
+    assert last_paths(ledger.parent)["fox"] == "fox~2.png"
+    assert summary["maybe_billed_usd"] == 0.5
+
+
 def test_a_forced_run_that_is_stopped_leaves_the_rest_kept(program: Program) -> None:
     program.write("m.yaml", TWO)
     run(program, "m.yaml", "--out", "out")
