@@ -2,7 +2,7 @@
 
 The rules are DESIGN §6's table. Delays are exponential with full jitter
 (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), and never
-shorter than what the gateway asked for.
+shorter than what the gateway asked for, as far as the user is ready to wait.
 """
 
 from __future__ import annotations
@@ -90,12 +90,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         by_class: Attempts per class, over `max_attempts`.
         retry_unknown: Send again what may have been billed.
         wait_for_quota: Wait for money instead of stopping.
+        longest_wait: Seconds a gateway may ask for. More of them end the request, for
+            the next run to try; a quota that is waited for is asked about sooner.
     """
 
     max_attempts: int
     by_class: Mapping[str, int] = {}
     retry_unknown: bool = True
     wait_for_quota: bool = False
+    longest_wait: float = 1800.0
 
 
 def uses_attempt(failure: Failure) -> bool:
@@ -122,14 +125,18 @@ def decide(
     """
     rule = RULES[failure.error_class]
     own = policy.by_class.get(failure.error_class)
-    delay = _delay(rule, failure, tries, random)
+    delay = _delay(rule, failure, policy, tries=tries, random=random)
     if failure.error_class is ErrorClass.QUOTA and policy.wait_for_quota:
         return Decision(next=Next.RETRY, delay=delay)
     if rule.stops_run:
         return Decision(next=Next.STOP)
     if failure.error_class is ErrorClass.AMBIGUOUS and not policy.retry_unknown:
         return Decision(next=Next.LEAVE_UNKNOWN)
-    if failure.final or _is_used_up(rule, policy, own, used=used, tries=tries):
+    is_too_long = (
+        rule.uses_attempt and (failure.retry_after or 0.0) > policy.longest_wait
+    )
+    is_used_up = _is_used_up(rule, policy, own, used=used, tries=tries)
+    if failure.final or is_too_long or is_used_up:
         return Decision(next=Next.END, status=rule.ends)
     return Decision(next=Next.RETRY, delay=delay)
 
@@ -144,9 +151,14 @@ def _is_used_up(
 
 
 def _delay(
-    rule: Rule, failure: Failure, tries: int, random: Callable[[], float]
+    rule: Rule,
+    failure: Failure,
+    policy: Policy,
+    *,
+    tries: int,
+    random: Callable[[], float],
 ) -> float:
     jittered = random() * min(rule.longest, rule.base * 2.0 ** min(tries - 1, 30))
     if failure.retry_after is None or not rule.uses_attempt:
         return jittered
-    return failure.retry_after + min(jittered, 1.0)
+    return min(failure.retry_after, policy.longest_wait) + min(jittered, 1.0)

@@ -6,8 +6,9 @@ Outcomes that say nothing of that state (a 429, an ambiguous one, a request that
 never sent) count as neither. All of it can be counted again from the ledger.
 
 While it is open one request at a time leaves as a probe: after 30 s, then after twice
-as long each time, up to 5 minutes. A probe that is answered, be it with a refusal of
-its content, closes it. Knows nothing of rates or money.
+as long each time, up to 5 minutes, and not sooner than the gateway asks, within what
+the user is ready to wait. A probe that is answered, be it with a refusal of its
+content, closes it. Knows nothing of rates or money.
 """
 
 from __future__ import annotations
@@ -44,13 +45,15 @@ class Breaker:
     """Closed, or open for a reason with a time for the next probe.
 
     Attributes:
+        longest_asked: Seconds that the gateway may put a probe off, at most.
         cause: The failure that keeps it open; None while it is closed.
         probe_at: When the next probe may leave.
         is_probing: A probe is in flight.
     """
 
-    def __init__(self, random: Callable[[], float]) -> None:
+    def __init__(self, random: Callable[[], float], *, longest_asked: float) -> None:
         self.random = random
+        self.longest_asked = longest_asked
         self.close()
 
     def close(self) -> None:
@@ -72,7 +75,7 @@ class Breaker:
         """Set when the next probe may leave; jitter keeps shards of a run apart."""
         asked = 0.0 if self.cause is None else self.cause.retry_after or 0.0
         wait = self.gap * (1.0 + JITTER * self.random())
-        self.probe_at = now + max(wait, asked)
+        self.probe_at = now + max(wait, min(asked, self.longest_asked))
 
     def note(self, now: float, failure: Failure | None) -> None:
         """Count the outcome of a request that was sent and is no probe."""

@@ -86,7 +86,7 @@ class Governor:
     ) -> None:
         self.limits = limits
         self.pace = Pace(limits, now=now, random=random)
-        self.breaker = Breaker(random)
+        self.breaker = Breaker(random, longest_asked=limits.longest_wait)
         self.budget = Budget() if budget is None else budget
         self.made = Tally(now)
         self.in_flight: set[int] = set()
@@ -193,7 +193,7 @@ class Governor:
             self.settle_failure(now, outcome.failure)
         elif not outcome.is_unsent:
             self.made.add(now, outcome.images)
-            self.pace.succeeded()
+            self.pace.succeeded(now)
             self.first_invalid = None
 
     def settle_pace(self, now: float, admission: Admission, outcome: Outcome) -> None:
@@ -246,6 +246,7 @@ class Governor:
         """Go by other limits from now on; what is in flight is left alone."""
         self.limits = limits
         self.pace.change(now, limits)
+        self.breaker.longest_asked = limits.longest_wait
 
     def pause(self) -> None:
         """Let nothing leave until `resume`."""

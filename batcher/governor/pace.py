@@ -49,7 +49,8 @@ class Pace:
 
     Attributes:
         held_until: Before this time nothing leaves.
-        limited_since: The first refusal since the last success.
+        limited_since: The first refusal since the last success; or that success, when
+            it came in a hold beyond the longest wait.
         ceiling: What was learned about requests at once.
     """
 
@@ -172,9 +173,13 @@ class Pace:
         self.accepted += 1
         self.ceiling.let_in(admission.others)
 
-    def succeeded(self) -> None:
-        """Note that an image was made: the wait so far was not in vain."""
-        self.limited_since = None
+    def succeeded(self, now: float) -> None:
+        """Note that an image was made: the wait so far was not in vain.
+
+        It had left before the refusal, so a hold beyond the longest wait stays one.
+        """
+        is_too_long = self.held_until - now > self.limits.longest_wait
+        self.limited_since = now if is_too_long else None
 
     def given_up(self, now: float, *, is_idle: bool) -> Failure | None:
         """Give the failure to stop for, after too long a wait without a success.
@@ -189,9 +194,10 @@ class Pace:
         until = self.limited_since + self.limits.longest_wait
         if now < until and not (is_idle and self.held_until > until):
             return None
+        left = round(max(0.0, self.held_until - now))
         message = (
             f"rate limited for {now - self.limited_since:.0f} s without a success, "
-            f"next try in {max(0.0, self.held_until - now):.0f} s; the longest wait "
+            f"next try in {left:.9g} s; the longest wait "
             f"is {self.limits.longest_wait:.0f} s"
         )
         return Failure(error_class=ErrorClass.RATE_LIMITED, message=message)

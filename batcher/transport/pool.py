@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import ssl
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -22,6 +24,12 @@ IDLE_SECONDS: Final = 4.0
 request on a connection that the server has just closed looks like a lost reply."""
 
 _NEXT_FAMILY_SECONDS: Final = 0.25  # RFC 8305 §8
+
+_CALL_FAILED: Final = re.compile(r"\[Errno (\d+)\] Connect call failed \([^)]*\)")
+_SEVERAL: Final = "Multiple exceptions: "
+"""How asyncio says which addresses failed (`asyncio/base_events.py`)."""
+
+_NUMBER: Final = re.compile(r"\[Errno -?\d+\] ")
 
 Find = Callable[[str, int], Awaitable[Sequence[str]]]
 """Gives the addresses of a host, in the order to try them, or raises `OSError`."""
@@ -120,8 +128,8 @@ class Pool:
                     return await self._connect(host, origin)
             except OSError as error:
                 if host == hosts[-1]:
-                    why = str(error) or f"not within {seconds:g} s"
                     where = f"{origin.host}:{origin.port}"
+                    why = reason(error, seconds)
                     raise ConnectError(f"no connection to {where}: {why}") from error
         raise AssertionError  # there is a last host
 
@@ -242,3 +250,21 @@ class Call:
             self._pieces = self._parser.feed(received)
         else:
             self._parser.end()
+
+
+def reason(error: OSError, seconds: float) -> str:
+    """Say why there is no connection, without the address, which others name.
+
+    Args:
+        error: What opening one ended with.
+        seconds: How long it was given.
+    """
+    text = _CALL_FAILED.sub(lambda failed: os.strerror(int(failed[1])), str(error))
+    text = _NUMBER.sub("", text)
+    if text.startswith(_SEVERAL):  # one for each address of a name, mostly the same
+        text = ", ".join(dict.fromkeys(text.removeprefix(_SEVERAL).split(", ")))
+    if text:
+        return text
+    if isinstance(error, TimeoutError):
+        return f"not within {seconds:g} s"
+    return f"closed during the handshake ({type(error).__name__})"

@@ -74,6 +74,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
                 by_class=settings.retry,
                 retry_unknown=choice.retry_unknown,
                 wait_for_quota=settings.wait_for_quota,
+                longest_wait=settings.longest_wait,
             ),
             timeout=settings.timeout,
             on_mismatch=settings.on_mismatch,

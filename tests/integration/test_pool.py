@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import ssl
 import struct
@@ -10,7 +12,7 @@ import struct
 import pytest
 
 from batcher.transport.connection import ROOM
-from batcher.transport.pool import Call, ConnectError, HeldBackError, Pool
+from batcher.transport.pool import Call, ConnectError, HeldBackError, Pool, reason
 from batcher.transport.response import BrokenReplyError
 from batcher.transport.url import read_url, request_head
 from tests.integration.odd_server import AUTHORITY, read_request, talking
@@ -236,6 +238,82 @@ async def test_who_is_not_there_was_sent_nothing() -> None:
         with pytest.raises(ConnectError, match="no connection to"):
             await entered.__aenter__()
     assert not entered.is_sent
+
+
+@pytest.mark.parametrize(
+    "hosts", [["127.0.0.1"], ["localhost"]], ids=["an address", "a name"]
+)
+async def test_a_refusal_is_said_once_and_without_the_address(hosts: list[str]) -> None:
+    async def find(_host: str, _port: int) -> list[str]:
+        return hosts
+
+    async with talking(Script()) as origin:
+        pass
+    port = origin.rpartition(":")[2]
+    async with Pool(find=find) as pool:
+        with pytest.raises(ConnectError) as caught:
+            await said(pool, f"http://images.invalid:{port}")
+    refused = os.strerror(errno.ECONNREFUSED)
+    assert str(caught.value) == f"no connection to images.invalid:{port}: {refused}"
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "unknown name"), "unknown name"),
+        (
+            OSError(
+                f"Multiple exceptions: [Errno {errno.ENETUNREACH}] no way, "
+                f"[Errno {errno.ECONNREFUSED}] Connect call failed ('::1', 80, 0, 0), "
+                f"[Errno {errno.ECONNREFUSED}] Connect call failed ('127.0.0.1', 80)"
+            ),
+            f"no way, {os.strerror(errno.ECONNREFUSED)}",
+        ),
+        (TimeoutError(), "not within 30 s"),
+        (
+            TimeoutError(errno.ETIMEDOUT, "Connect call failed ('192.0.2.1', 80)"),
+            os.strerror(errno.ETIMEDOUT),
+        ),
+        (
+            ConnectionResetError(),
+            "closed during the handshake (ConnectionResetError)",
+        ),
+        (ssl.SSLError(1, "[SSL] wrong version number"), "[SSL] wrong version number"),
+    ],
+    ids=["name", "several", "timeout", "system's timeout", "silent", "tls"],
+)
+def test_why_there_is_no_connection_is_said_in_words(error: OSError, why: str) -> None:
+    assert reason(error, 30.0) == why
+
+
+async def test_a_handshake_that_is_cut_off_is_no_timeout() -> None:
+    async def hang_up(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.read(1)
+        writer.close()
+
+    async with talking(hang_up) as origin, Pool() as pool:
+        secure = origin.replace("http:", "https:")
+        with pytest.raises(ConnectError, match=r"closed during the handshake \(Conn"):
+            await said(pool, secure)
+
+
+async def test_what_a_handshake_waits_for_in_vain_is_a_timeout() -> None:
+    over = asyncio.Event()
+
+    async def say_nothing(
+        _reader: asyncio.StreamReader, _writer: asyncio.StreamWriter
+    ) -> None:
+        await over.wait()
+
+    async def find(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.1"] * 1000  # each has its share of the time
+
+    async with talking(say_nothing) as origin, Pool(find=find) as pool:
+        with pytest.raises(ConnectError, match=r"not within 0\.03 s"):
+            await said(pool, origin.replace("http:", "https:"))
+        over.set()
 
 
 async def test_a_cancelled_call_closes_its_connection() -> None:

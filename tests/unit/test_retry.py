@@ -38,6 +38,7 @@ def decided(
     max_attempts: int = 5,
     retry_unknown: bool = True,
     wait_for_quota: bool = False,
+    longest_wait: float = 1800.0,
     by_class: Mapping[str, int] | None = None,
 ) -> Decision:
     policy = Policy(
@@ -45,6 +46,7 @@ def decided(
         by_class=by_class or {},
         retry_unknown=retry_unknown,
         wait_for_quota=wait_for_quota,
+        longest_wait=longest_wait,
     )
     return decide(failure, policy, used=used, tries=tries, random=lambda: chance)
 
@@ -151,6 +153,27 @@ def test_the_longest_delay_doubles_up_to_its_limit(
 def test_nobody_comes_back_sooner_than_asked() -> None:
     decision = decided(failed("server", retry_after=20.0), chance=0.5)
     assert decision.delay == 20.5
+
+
+@pytest.mark.parametrize("error_class", sorted(TRANSIENT - {"rate_limited"}))
+@pytest.mark.parametrize("asked", [86_400.0, 1e308])
+def test_a_wait_beyond_the_longest_is_left_to_the_next_run(
+    error_class: str, asked: float
+) -> None:
+    decision = decided(failed(error_class, retry_after=asked))
+    assert decision == Decision(next=Next.END, status=Status.FAILED)
+
+
+def test_the_longest_wait_itself_is_sat_out() -> None:
+    asked = failed("overloaded", retry_after=5.0)
+    assert decided(asked, longest_wait=5.0).next is Next.RETRY
+    assert decided(asked, longest_wait=4.9).next is Next.END
+
+
+def test_a_quota_is_asked_about_within_the_longest_wait() -> None:
+    asked = failed("quota", retry_after=86_400.0)
+    decision = decided(asked, wait_for_quota=True)
+    assert decision == Decision(next=Next.RETRY, delay=1801.0)
 
 
 def test_a_wait_for_pace_is_left_to_the_governor() -> None:

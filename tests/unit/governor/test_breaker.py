@@ -14,8 +14,12 @@ def failure(
     return Failure(error_class=error_class, message="busy", retry_after=retry_after)
 
 
+def closed(chance: float = 0.0) -> Breaker:
+    return Breaker(lambda: chance, longest_asked=1800.0)
+
+
 def opened() -> Breaker:
-    breaker = Breaker(lambda: 0.0)
+    breaker = closed()
     breaker.open(0.0, failure())
     return breaker
 
@@ -31,7 +35,7 @@ def opened() -> Breaker:
     ids=["overloaded", "server", "connect", "mixed"],
 )
 def test_ten_failures_in_a_row_open_it(classes: list[ErrorClass]) -> None:
-    breaker = Breaker(lambda: 0.0)
+    breaker = closed()
     for step in range(10):
         assert breaker.cause is None
         breaker.note(step * 100.0, failure(classes[step % len(classes)]))
@@ -39,7 +43,7 @@ def test_ten_failures_in_a_row_open_it(classes: list[ErrorClass]) -> None:
 
 
 def test_a_success_breaks_the_row() -> None:
-    breaker = Breaker(lambda: 0.0)
+    breaker = closed()
     for step in range(18):
         breaker.note(step * 100.0, None if step == 9 else failure())
     assert breaker.cause is None
@@ -53,7 +57,7 @@ def test_a_success_breaks_the_row() -> None:
 def test_most_of_the_last_twenty_within_a_minute_open_it(
     seconds: float, successes: int, opens: bool
 ) -> None:
-    breaker = Breaker(lambda: 0.0)
+    breaker = closed()
     for step in range(20):
         is_success = step % 4 == 0 and step // 4 < successes
         breaker.note(step * seconds, None if is_success else failure())
@@ -64,7 +68,7 @@ def test_most_of_the_last_twenty_within_a_minute_open_it(
 def test_what_says_nothing_of_the_gateway_neither_breaks_nor_makes_a_row(
     silent: ErrorClass,
 ) -> None:
-    breaker = Breaker(lambda: 0.0)
+    breaker = closed()
     for _ in range(9):
         breaker.note(0.0, failure())
         breaker.note(0.0, failure(silent))
@@ -91,15 +95,29 @@ def test_probes_come_after_30_seconds_doubling_to_5_minutes() -> None:
 
 
 def test_jitter_delays_a_probe_a_little() -> None:
-    breaker = Breaker(lambda: 1.0)
+    breaker = closed(chance=1.0)
     breaker.open(0.0, failure())
     assert breaker.probe_at == pytest.approx(33.0)
 
 
 def test_a_probe_waits_as_long_as_the_gateway_asks() -> None:
-    breaker = Breaker(lambda: 0.0)
+    breaker = closed()
     breaker.open(0.0, failure(retry_after=600.0))
     assert breaker.probe_at == 600.0
+
+
+def test_a_probe_is_put_off_no_longer_than_the_user_is_ready_to_wait() -> None:
+    breaker = closed()
+    breaker.open(0.0, failure(retry_after=86_400.0))
+    assert breaker.probe_at == 1800.0
+    breaker.probed(1800.0, failure(retry_after=1e308))
+    assert breaker.probe_at == 3600.0
+
+
+def test_nobody_is_ready_to_wait_less_than_the_schedule() -> None:
+    breaker = Breaker(lambda: 0.0, longest_asked=5.0)
+    breaker.open(0.0, failure(retry_after=86_400.0))
+    assert breaker.probe_at == 30.0
 
 
 @pytest.mark.parametrize(
@@ -129,11 +147,11 @@ def test_it_gives_up_after_the_longest_outage() -> None:
 
 
 def test_a_closed_one_has_nothing_to_give_up() -> None:
-    assert Breaker(lambda: 0.0).given_up(1e6, 1.0) is None
+    assert closed().given_up(1e6, 1.0) is None
 
 
 def test_a_quota_is_waited_for_without_end() -> None:
-    breaker = Breaker(lambda: 0.0)
+    breaker = closed()
     breaker.open(0.0, failure(ErrorClass.QUOTA))
     breaker.probed(30.0, failure(ErrorClass.QUOTA))
     assert breaker.probe_at == 90.0

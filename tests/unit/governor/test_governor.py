@@ -139,6 +139,15 @@ def test_rate_limiting_without_end_halts() -> None:
     assert halted(limited, 61.0).error_class is ErrorClass.RATE_LIMITED
 
 
+def test_a_wait_that_is_too_long_halts_though_what_was_in_flight_succeeds() -> None:
+    limited = governor(Limits(longest_wait=5.0))
+    refused, other = admitted(limited), admitted(limited)
+    asked = failed(ErrorClass.RATE_LIMITED, retry_after=99_999_999.0)
+    limited.settle(0.1, refused, asked)
+    limited.settle(0.2, other, SUCCESS)
+    assert halted(limited, 0.2).error_class is ErrorClass.RATE_LIMITED
+
+
 def test_a_hint_paces_the_next_request() -> None:
     one = governor(Limits())
     hint = RateHint(limit_requests=6)
@@ -149,6 +158,14 @@ def test_a_hint_paces_the_next_request() -> None:
 def test_an_outage_pauses_everything_and_says_so() -> None:
     hold = held(broken())
     assert (hold.until, hold.reason) == (30.0, "paused: overloaded, next try in 30 s")
+
+
+def test_an_outage_is_probed_within_the_longest_wait_in_force() -> None:
+    down = governor()
+    down.change(0.0, Limits(concurrency=1000, adaptive=False, longest_wait=100.0))
+    for _ in range(10):
+        send(down, 0.0, failed(ErrorClass.OVERLOADED, retry_after=86_400.0))
+    assert held(down).until == 100.0
 
 
 def test_one_probe_leaves_and_its_success_ends_the_pause() -> None:

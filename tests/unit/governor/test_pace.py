@@ -284,8 +284,30 @@ def test_it_does_not_sit_out_a_wait_that_is_too_long_anyway() -> None:
 def test_a_success_begins_the_longest_wait_anew() -> None:
     one = pace(Limits(longest_wait=100.0))
     one.refused(0.0, leave(one, 0.0), retry_after=None)
-    one.succeeded()
+    one.succeeded(50.0)
     assert one.given_up(1000.0, is_idle=True) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"), [(99_999_999.0, "99999997"), (1e308, "1e+308")]
+)
+def test_a_success_does_not_shorten_a_hold_that_is_too_long(
+    asked: float, left: str
+) -> None:
+    one = pace(Limits(longest_wait=100.0))
+    one.refused(0.0, leave(one, 0.0), retry_after=asked)
+    one.succeeded(1.0)
+    assert one.given_up(1.0, is_idle=False) is None
+    failure = one.given_up(2.0, is_idle=True)
+    assert failure is not None
+    assert f"next try in {left} s" in failure.message
+
+
+def test_after_a_success_a_hold_within_the_longest_wait_is_sat_out() -> None:
+    one = pace(Limits(longest_wait=100.0))
+    one.refused(0.0, leave(one, 0.0), retry_after=120.0)
+    one.succeeded(30.0)
+    assert one.given_up(31.0, is_idle=True) is None
 
 
 def test_a_pause_does_not_count_as_waiting() -> None:
