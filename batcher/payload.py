@@ -13,6 +13,7 @@ import msgspec
 
 from batcher.errors import BatcherError
 from batcher.manifest import FieldError, encode
+from batcher.models import ErrorClass
 
 if TYPE_CHECKING:
     from batcher.models import Request
@@ -24,7 +25,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 class PayloadError(BatcherError):
-    """A request cannot be put on the wire; it was not sent."""
+    """A request cannot be put on the wire; it was not sent.
+
+    Attributes:
+        error_class: What it is to the request: `connect` may pass, `invalid` will not.
+    """
+
+    def __init__(self, message: str, error_class: ErrorClass) -> None:
+        self.error_class = error_class
+        super().__init__(message)
 
 
 async def payload(request: Request, *, as_data_uri: bool) -> bytes:
@@ -46,10 +55,12 @@ def _with_references(request: Request, *, as_data_uri: bool) -> bytes:
     try:
         texts = [encode(each, as_data_uri=as_data_uri) for each in request.references]
     except FieldError as error:
-        raise PayloadError(str(error)) from error
+        # The file may come back, so that a later run can send what this one could not.
+        raise PayloadError(str(error), ErrorClass.CONNECT) from error
     image = texts[0] if request.single_reference else texts
     body = _encode({**request.body, "image": image})
     if len(body) > LARGEST_BODY:
         limit = LARGEST_BODY >> 20
-        raise PayloadError(f"the reference images make a body of over {limit} MiB")
+        message = f"the reference images make a body of over {limit} MiB"
+        raise PayloadError(message, ErrorClass.INVALID)
     return body

@@ -46,6 +46,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         outcome: The reply, or why there is none.
         partials: The images that came inside it, by their numbers, written in full.
+        status: The HTTP status, when there was one.
         request_id: The gateway's id of this attempt.
         hint: What the headers say of limits.
         latency: Seconds from the request's leaving to its reply's end.
@@ -53,6 +54,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
 
     outcome: Reply | Failure
     partials: Mapping[int, Partial] = {}
+    status: int | None = None
     request_id: str | None = None
     hint: RateHint | None = None
     latency: float = 0.0
@@ -125,6 +127,7 @@ class HttpTransport:
         return Received(
             outcome=outcome,
             partials=exchange.partials,
+            status=exchange.status,
             request_id=request_id(exchange.headers),
             hint=rate_hint(exchange.headers),
             latency=latency,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from batcher.pricing import cost
+
 if TYPE_CHECKING:
     from batcher.ledger import ReplyLine
+    from batcher.models import Request
+    from batcher.pricing import Price
     from batcher.transport import Received, Reply
 
 
@@ -22,6 +27,9 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
         quality: What was drawn, as the gateway says.
         latency: Seconds until the reply was there.
         warnings: Codes of what deserves a look.
+        spent: USD it cost; None when it has no price.
+        withheld: USD of images that were asked for and that it does not bring: maybe
+            billed, for gateways charge for as many as were asked.
     """
 
     request_id: str | None = None
@@ -30,6 +38,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     quality: str | None = None
     latency: float | None = None
     warnings: tuple[str, ...] = ()
+    spent: Decimal | None = None
+    withheld: Decimal | None = None
 
     @classmethod
     def of(cls, received: Received, reply: Reply) -> Arrival:
@@ -55,6 +65,15 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
         """Give the prompt as it was rewritten for one image."""
         known = index < len(self.revised_prompts)
         return self.revised_prompts[index] if known else None
+
+    def priced(
+        self, request: Request, prices: tuple[Price, ...], images: int
+    ) -> Arrival:
+        """Add what it cost, and may have cost beyond, when it brings so many images."""
+        spent = cost(request, prices, self.usage, images)
+        asked = cost(request, prices, self.usage, max(images, request.n))
+        withheld = None if spent is None or asked is None else asked - spent
+        return msgspec.structs.replace(self, spent=spent, withheld=withheld)
 
     def warned(self, *codes: str) -> Arrival:
         """Add warnings."""

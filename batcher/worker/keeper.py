@@ -13,7 +13,6 @@ from batcher.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from decimal import Decimal
 
     from batcher.ledger.event import Result
     from batcher.models import Request
@@ -42,7 +41,6 @@ class Keeper:
         request: Request,
         partials: Mapping[int, Partial],
         arrival: Arrival,
-        spent: Decimal | None,
     ) -> Failure | None:
         """Keep what is whole and write down that the request has ended.
 
@@ -50,7 +48,6 @@ class Keeper:
             request: What was asked.
             partials: What came, by its index in the reply.
             arrival: What is known besides.
-            spent: What it cost.
 
         Returns:
             None when it has ended; else why not, and nothing was kept or written.
@@ -74,16 +71,12 @@ class Keeper:
         failure = refusal if is_refused else None
         arrival = arrival.warned(*found)
         if self._terms.embeds:
-            line = self._record.outcome(
-                request, status, arrival, spent=spent, failure=failure
-            )
+            line = self._record.outcome(request, status, arrival, failure=failure)
             history = self._record.history(request)
             if not await _embedded(line, history, arrival, partials, drafts):
                 arrival = arrival.warned("not_embedded")
         images = await _named(request, partials, drafts, arrival)
-        self._record.result(
-            request, status, arrival, images=images, spent=spent, failure=failure
-        )
+        self._record.result(request, status, arrival, images=images, failure=failure)
         return None
 
 

@@ -82,8 +82,9 @@ class Recorder:
         """Wait until the lines so far survive this process; a file's do at once."""
         await self._ledger.safe()
 
-    def retry(self, request: Request, failure: Failure, delay: float) -> None:
-        """Write that an attempt failed and another will follow."""
+    def retry(self, request: Request, failure: Failure, delay: float | None) -> None:
+        """Write that an attempt failed and another will follow; None: a later run's."""
+        wait = None if delay is None else max(delay, failure.retry_after or 0.0)
         self._note(failure)
         self._step(
             event.Retry(
@@ -92,11 +93,11 @@ class Recorder:
                 attempt=self.attempts(request),
                 error=event.ErrorRecord.of(failure),
                 maybe_billed=failure.maybe_billed,
-                delay=round(max(delay, failure.retry_after or 0.0), 3),
+                delay=round(wait or 0.0, 3),
                 request_id=failure.request_id,
             )
         )
-        self._observer.retrying(request, failure, delay)
+        self._observer.retrying(request, failure, wait)
 
     def unknown(self, request: Request, failure: Failure) -> None:
         """Write that an attempt's outcome is not known."""
@@ -128,18 +129,11 @@ class Recorder:
             )
         )
 
-    def lose(
-        self,
-        request: Request,
-        lost: Failure,
-        arrival: Arrival,
-        *,
-        spent: Decimal | None,
-    ) -> None:
+    def lose(self, request: Request, lost: Failure, arrival: Arrival) -> None:
         """Write that a paid image could not be fetched; its URL stays known."""
         if not self._is_ours():
             return  # another has taken it up, and may have fetched it meanwhile
-        self.result(request, Status.FAILED, arrival, spent=spent, failure=lost)
+        self.result(request, Status.FAILED, arrival, failure=lost)
 
     def result(
         self,
@@ -148,14 +142,11 @@ class Recorder:
         arrival: Arrival,
         *,
         images: tuple[Image, ...] = (),
-        spent: Decimal | None = None,
         failure: Failure | None = None,
     ) -> None:
         """Write how a request has ended."""
         self._note(failure)
-        result = self.outcome(
-            request, status, arrival, images=images, spent=spent, failure=failure
-        )
+        result = self.outcome(request, status, arrival, images=images, failure=failure)
         self._ledger.append(result)
         self._steps.pop(request.id, None)
         self._observer.ended(request, result)
@@ -171,7 +162,6 @@ class Recorder:
         arrival: Arrival,
         *,
         images: tuple[Image, ...] = (),
-        spent: Decimal | None = None,
         failure: Failure | None = None,
     ) -> event.Result:
         """Make the line that says how a request has ended."""
@@ -185,8 +175,8 @@ class Recorder:
             vars=request.vars,
             images=images,
             usage=arrival.usage,
-            cost_usd=spent,
-            maybe_billed_usd=self._maybe_billed(request, failure),
+            cost_usd=arrival.spent,
+            maybe_billed_usd=self._maybe_billed(request, arrival, failure),
             latency=arrival.latency,
             request_id=arrival.request_id,
             warnings=(*arrival.warnings, *(f"{f}_dropped" for f in request.dropped)),
@@ -205,12 +195,17 @@ class Recorder:
             self.cuts.note(failure.seconds or 0.0)
 
     def _maybe_billed(
-        self, request: Request, failure: Failure | None
+        self, request: Request, arrival: Arrival, failure: Failure | None
     ) -> Decimal | None:
-        """Sum what this request's attempts may have cost without an image."""
+        """Sum what this request's attempts may have cost without an image.
+
+        The last one's part is added once, by the line that closes it.
+        """
         standing = self.standing(request)
         usd = NOTHING if standing is None else standing.maybe_billed
-        if standing is not None and failure is not None and failure.maybe_billed:
-            usd += standing.open_usd or NOTHING
+        if standing is not None and standing.open_usd is not None:
+            is_doubtful = failure is not None and failure.maybe_billed
+            is_unknown = is_doubtful and arrival.spent is None
+            usd += standing.open_usd if is_unknown else arrival.withheld or NOTHING
         is_priced = rate(request, self._terms.prices) is not None
         return usd if usd or is_priced else None

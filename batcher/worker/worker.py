@@ -11,11 +11,12 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from batcher.errors import StoreError
 from batcher.governor import Admission, Outcome
 from batcher.models import ErrorClass, Failure, Request
 from batcher.payload import PayloadError, payload
-from batcher.pricing import cost
 from batcher.retry import Decision, Next, decide, uses_attempt
 from batcher.worker.arrival import Arrival
 from batcher.worker.fetcher import Fetcher
@@ -25,8 +26,6 @@ from batcher.worker.recorder import Recorder
 from batcher.worker.recovery import Recovery
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from batcher.gate import Gate
     from batcher.ledger import Ledger
     from batcher.observer import RequestObserver
@@ -152,8 +151,9 @@ class Worker:
             if failure.error_class in self._terms.stop_on:
                 self._gate.close(failure)
             return False
-        self._record.retry(request, failure, decision.delay)
-        if decision.next is Next.STOP and not self._gate.survives:
+        is_last = decision.next is Next.STOP and not self._gate.survives
+        self._record.retry(request, failure, None if is_last else decision.delay)
+        if is_last:
             self._gate.close(failure)
         return await self._gate.sleep(decision.delay)
 
@@ -177,19 +177,20 @@ class Worker:
                 begin=lambda number: self._store.begin(request.id, attempt, number),
                 may_leave=self._gate.is_ours,
             )
-            failure, spent = await self._take(
+            failure, arrival = await self._take(
                 request, attempt, received, admission.route
             )
             # A field that is refused says nothing of the gateway or of other requests.
             is_dropped = failure is not None and failure.parameter in DROPPABLE
             outcome = Outcome(
                 failure=None if is_dropped else failure,
-                spent=spent,
+                spent=arrival.spent,
+                maybe_billed=arrival.withheld,
                 images=0 if failure else request.n,
                 hint=received.hint,
             )
         except PayloadError as error:
-            failure = Failure(error_class=ErrorClass.INVALID, message=str(error))
+            failure = self._unsent(request, error)
         except (StoreError, asyncio.CancelledError) as error:
             if outcome is CUT_OFF:
                 self._leave_open(request, error)
@@ -198,26 +199,41 @@ class Worker:
             self._gate.leave(admission, outcome)
         return failure
 
+    def _unsent(self, request: Request, error: PayloadError) -> Failure | None:
+        """Say why a request was not sent.
+
+        None when an attempt of an earlier run stays unknown by that: maybe billed.
+        """
+        failure = Failure(error_class=error.error_class, message=str(error), final=True)
+        if self._is_open(request) and self._gate.is_ours():
+            self._record.unknown(request, failure)
+            return None
+        return failure
+
+    def _is_open(self, request: Request) -> bool:
+        """Tell whether an attempt was announced whose outcome is not written."""
+        standing = self._record.standing(request)
+        return standing is not None and standing.open_usd is not None
+
     def _leave_open(self, request: Request, error: BaseException) -> None:
         """Write that an attempt was left alone, unless its outcome is written."""
-        standing = self._record.standing(request)
         failure = INTERRUPTED
         if isinstance(error, StoreError):
             failure = Failure(error_class=ErrorClass.STORE, message=str(error))
-        if standing is not None and standing.open_usd is not None:
+        if self._is_open(request):
             with contextlib.suppress(StoreError):
                 self._record.unknown(request, failure)
 
     async def _take(
         self, request: Request, attempt: int, received: Received, route: str
-    ) -> tuple[Failure | None, Decimal | None]:
-        """Make of what was received images, or a failure; say what it cost."""
+    ) -> tuple[Failure | None, Arrival]:
+        """Make of what was received images, or a failure; say what is known of them."""
         if isinstance(received.outcome, Failure):
-            return received.outcome, None
+            return received.outcome, Arrival()
         reply = received.outcome
         prices = self._terms.prices_of(route)
-        spent = cost(request, prices, reply.usage, len(reply.usable))
         arrival = Arrival.of(received, reply)
+        arrival = arrival.priced(request, prices, len(reply.usable))
         came = await unpack(reply, received.partials)
         absent = Numbering.of(reply, came)
         if absent.urls:
@@ -227,7 +243,19 @@ class Worker:
             fetched, lost = await self._fetcher.fetch(request, attempt, absent, via=via)
             came |= fetched
             if lost is not None and not (came and lost.final):
-                self._record.lose(request, lost, arrival, spent=spent)
-                return None, spent
-        failure = await self._keeper.keep(request, came, arrival, spent)
-        return failure, spent if failure is None else None
+                self._record.lose(request, lost, arrival)
+                return None, arrival
+        failure = await self._keeper.keep(request, came, arrival)
+        if failure is not None:
+            return _traced(failure, received), Arrival()
+        return None, arrival
+
+
+def _traced(failure: Failure, received: Received) -> Failure:
+    """Say which reply brought no image that can be kept, as a refund asks for."""
+    return msgspec.structs.replace(
+        failure,
+        status=received.status,
+        request_id=received.request_id,
+        seconds=received.latency,
+    )

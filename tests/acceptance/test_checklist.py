@@ -85,7 +85,7 @@ PROOFS = (
         12,
         "the gateway's own request id is recorded",
         "unit/transport/test_hint.py",
-        "test_the_gateways_own_id_comes_first",
+        "test_the_gateways_own_id_comes_first_and_can_be_shown",
     ),
     (
         13,

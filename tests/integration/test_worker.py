@@ -30,6 +30,7 @@ from batcher.governor import Governor, Limits
 from batcher.governor.budget import Budget
 from batcher.ledger import FILE_NAME, LedgerWriter, State, event, read_ledger
 from batcher.models import Failure, Reference, Request
+from batcher.payload import LARGEST_BODY
 from batcher.pricing import Price
 from batcher.retry import Policy
 from batcher.sandbox import Sandbox
@@ -112,11 +113,13 @@ class Observed:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.delays: list[float | None] = []
 
     def attempted(self, _: Request, attempt: int, /) -> None:
         self.told.append(f"attempted {attempt}")
 
-    def retrying(self, _: Request, failure: Failure, __: float | None, /) -> None:
+    def retrying(self, _: Request, failure: Failure, delay: float | None, /) -> None:
+        self.delays.append(delay)
         self.told.append(f"retrying {failure.error_class}")
 
     def ended(self, _: Request, result: event.Result | None, /) -> None:
@@ -211,6 +214,12 @@ def events(folder: Path) -> list[object]:
 
 def last(folder: Path) -> dict[str, object]:
     return lines(folder)[-1]
+
+
+def error_of(folder: Path) -> dict[str, object]:
+    error = last(folder)["error"]
+    assert isinstance(error, dict)
+    return error
 
 
 def check_books(folder: Path) -> None:
@@ -560,8 +569,26 @@ async def test_what_stops_the_run_closes_the_gate_and_leaves_the_request_pending
         assert at.gate.is_closed
         assert at.gate.stopped is not None
         assert at.gate.stopped.error_class == "auth"
+        assert at.observer.delays == [None]
         assert await at.live(request("another")) is None
     assert gateway.journal.posts == 1
+
+
+async def test_the_wait_that_is_told_is_the_one_the_gateway_asked_for(
+    folder: Path,
+) -> None:
+    posts = count()
+
+    async def handler(http: web.Request) -> web.StreamResponse:
+        if next(posts):
+            return await replying({"b64_json": WHOLE})(http)
+        await http.read()
+        return web.Response(status=429, headers={"retry-after-ms": "40"})
+
+    async with serving(handler) as origin, desk(folder, f"{origin}/v1") as at:
+        assert await at.live(request(size="8x8")) is State.SUCCEEDED
+        assert at.observer.delays == [0.04]
+    assert lines(folder)[1]["delay"] == 0.04
 
 
 async def test_a_budget_that_is_spent_sends_nothing(
@@ -691,6 +718,80 @@ async def test_a_bad_image_does_not_take_a_good_one_with_it(folder: Path) -> Non
     assert len(partials(folder)) == 1
 
 
+async def test_a_broken_image_is_written_down_with_what_a_refund_asks_for(
+    folder: Path,
+) -> None:
+    async def handler(http: web.Request) -> web.StreamResponse:
+        await http.read()
+        body = {"data": [{"b64_json": CUT}]}
+        return web.json_response(body, headers={"x-request-id": "req-7"})
+
+    async with (
+        serving(handler) as origin,
+        desk(folder, f"{origin}/v1", max_attempts=2) as at,
+    ):
+        assert await at.live(request(size="8x8")) is State.FAILED
+    ids = [line["request_id"] for line in lines(folder) if line["event"] != "attempt"]
+    assert ids == ["req-7", "req-7"]
+    assert (error_of(folder)["class"], error_of(folder)["status"]) == ("bad_reply", 200)
+
+
+async def test_images_that_were_asked_for_and_did_not_come_are_maybe_billed(
+    folder: Path,
+) -> None:
+    limit = Decimal("3.9")  # room for one request of four and not for two
+    handler = replying({"b64_json": WHOLE})
+    async with (
+        serving(handler) as origin,
+        desk(folder, f"{origin}/v1", max_spend=limit) as at,
+    ):
+        assert await at.live(request(n=4, size="8x8")) is State.SUCCEEDED
+        standing = at.gate.governor.snapshot(0.0)
+        assert (standing.spent, standing.unknown) == (Decimal("0.5"), Decimal("1.5"))
+        assert await at.live(request("two", n=4, size="8x8")) is None
+    line = last(folder)
+    assert (line["cost_usd"], line["maybe_billed_usd"]) == (0.5, 1.5)
+    standings = read_ledger(folder).standings
+    assert (standings.spent, standings.maybe_billed()) == (
+        Decimal("0.5"),
+        Decimal("1.5"),
+    )
+
+
+async def test_of_a_reply_that_was_cut_what_did_not_come_is_maybe_billed(
+    folder: Path,
+) -> None:
+    async def handler(http: web.Request) -> web.StreamResponse:
+        await http.read()
+        body = json.dumps({"data": [{"b64_json": WHOLE}] * 2}).encode()
+        reply = web.StreamResponse(headers={"content-length": str(len(body))})
+        await reply.prepare(http)
+        await reply.write(body[:-50])
+        assert http.transport is not None
+        http.transport.close()
+        return reply
+
+    async with serving(handler) as origin, desk(folder, f"{origin}/v1") as at:
+        assert await at.live(request(n=2, size="8x8")) is State.SUCCEEDED
+    line = last(folder)
+    assert (line["cost_usd"], line["maybe_billed_usd"]) == (0.5, 0.5)
+
+
+async def test_what_is_kept_and_not_as_asked_is_paid_and_not_maybe_billed_too(
+    folder: Path,
+) -> None:
+    handler = replying({"b64_json": WHOLE})
+    async with (
+        serving(handler) as origin,
+        desk(folder, f"{origin}/v1", on_mismatch="fail") as at,
+    ):
+        assert await at.live(request(n=2, size="8x8")) is State.FAILED
+        unknown = at.gate.governor.snapshot(0.0).unknown
+    line = last(folder)
+    assert (line["cost_usd"], line["maybe_billed_usd"]) == (0.5, 0.5)
+    assert unknown == read_ledger(folder).standings.maybe_billed()
+
+
 async def test_an_image_that_came_twice_is_kept_once_and_not_fetched(
     folder: Path,
 ) -> None:
@@ -747,18 +848,60 @@ async def test_what_is_not_as_asked_is_dealt_with_as_the_user_says(
     assert (line["error"] is None) == (on_mismatch == "keep")
 
 
-async def test_a_reference_that_changed_since_the_plan_is_not_sent(
+def reference_to(path: Path) -> Reference:
+    """Refer to a file that holds, or shall hold, one certain image."""
+    digest = f"sha256:{hashlib.sha256(png()).hexdigest()}"
+    return Reference(text=str(path), digest=digest, is_file=True)
+
+
+@pytest.mark.parametrize("is_changed", [False, True], ids=["gone", "changed"])
+async def test_a_reference_that_is_not_as_planned_is_sent_once_it_is_back(
+    folder: Path, tmp_path: Path, gateway: Sandbox, *, is_changed: bool
+) -> None:
+    path = tmp_path / "logo.png"
+    asked = msgspec.structs.replace(request(), references=(reference_to(path),))
+    if is_changed:
+        path.write_bytes(png(filler=3))
+    async with desk(folder, gateway.base_url) as at:
+        assert await at.live(asked) is State.FAILED
+    assert gateway.journal.posts == 0
+    assert events(folder) == ["result"]
+    assert (last(folder)["attempts"], error_of(folder)["class"]) == (0, "connect")
+    path.write_bytes(png())
+    async with desk(folder, gateway.base_url) as at:
+        assert await at.live(asked) is State.SUCCEEDED
+    assert last(folder)["attempts"] == 1
+
+
+async def test_what_cannot_be_sent_again_does_not_forget_what_was_maybe_billed(
     folder: Path, tmp_path: Path, gateway: Sandbox
 ) -> None:
     path = tmp_path / "logo.png"
     path.write_bytes(png())
-    reference = Reference(text=str(path), digest="sha256:other", is_file=True)
-    asked = msgspec.structs.replace(request(), references=(reference,))
+    asked = request("sandbox:truncate*1")
+    asked = msgspec.structs.replace(asked, references=(reference_to(path),))
+    async with desk(folder, gateway.base_url, on_unknown="skip") as at:
+        assert await at.live(asked) is State.UNKNOWN
+    path.unlink()
+    async with desk(folder, gateway.base_url) as at:
+        assert await at.live(asked) is State.UNKNOWN
+    assert error_of(folder)["class"] == "connect"
+    assert read_ledger(folder).standings.maybe_billed() == Decimal("0.5")
+    path.write_bytes(png())
+    async with desk(folder, gateway.base_url) as at:
+        assert await at.live(asked) is State.SUCCEEDED
+    assert last(folder)["maybe_billed_usd"] == 0.5
+
+
+async def test_a_body_that_is_too_large_is_rejected(
+    folder: Path, gateway: Sandbox
+) -> None:
+    half = Reference(text="a" * (LARGEST_BODY // 2))
+    asked = msgspec.structs.replace(request(), references=(half, half))
     async with desk(folder, gateway.base_url) as at:
         assert await at.live(asked) is State.REJECTED
-    assert gateway.journal.posts == 0
     assert events(folder) == ["result"]
-    assert last(folder)["attempts"] == 0
+    assert (last(folder)["attempts"], error_of(folder)["class"]) == (0, "invalid")
 
 
 async def test_references_are_sent_and_written_down_as_digests(
@@ -766,8 +909,7 @@ async def test_references_are_sent_and_written_down_as_digests(
 ) -> None:
     path = tmp_path / "logo.png"
     path.write_bytes(png())
-    digest = f"sha256:{hashlib.sha256(png()).hexdigest()}"
-    reference = Reference(text=str(path), digest=digest, is_file=True)
+    reference = reference_to(path)
     asked = msgspec.structs.replace(
         request(), references=(reference,), single_reference=True
     )
@@ -775,7 +917,7 @@ async def test_references_are_sent_and_written_down_as_digests(
         assert await at.live(asked) is State.SUCCEEDED
     sent = last(folder)["request"]
     assert isinstance(sent, dict)
-    assert sent["image"] == digest
+    assert sent["image"] == reference.digest
     post = next(iter(gateway.journal))
     assert post["has_image"]
 

@@ -162,6 +162,22 @@ async def test_images_that_come_one_a_run_all_come_to_be_kept(
     assert shop.posts == 1
 
 
+async def test_what_did_not_come_is_maybe_billed_once_in_however_many_runs(
+    folder: Path,
+) -> None:
+    shop = Shop("uu")
+    asked = request(n=3, size="8x8")
+    async with serving(shop) as origin:
+        for shelf in ({0}, (), {1}):
+            shop.shelf = shelf
+            async with desk(folder, f"{origin}/v1") as at:
+                state = await at.live(asked)
+            assert last(folder)["maybe_billed_usd"] == 0.5
+    assert (state, shop.posts) == (State.SUCCEEDED, 1)
+    standings = read_ledger(folder).standings
+    assert (standings.spent, standings.maybe_billed()) == (Decimal(1), Decimal("0.5"))
+
+
 @pytest.mark.parametrize("kind", ["shared folder", "bucket"])
 async def test_wherever_images_lie_each_is_known_for_what_it_is(
     folder: Path, kind: str, bucket: str
