@@ -89,10 +89,10 @@ def _job(manifests: Manifests, options: Mapping[str, object]) -> Job:
     several = [manifests] if isinstance(manifests, str | Path) else manifests
     own = set(Options.__struct_fields__) - {"settings", "fields"}
     given = {k: v for k, v in options.items() if k in own and v is not None}
-    retry = given.pop("retry", ())
-    given["retry"] = (
-        (retry,) if isinstance(retry, str) else tuple(cast("list[str]", retry))
-    )
+    retry = given.pop("retry", None) or ()
+    if isinstance(retry, str):
+        retry = retry.replace(" ", "").split(",")
+    given["retry"] = tuple(cast("Sequence[str]", retry))
     for name in ("out", "sample", "shard"):
         if name in given:
             given[name] = str(given[name])

@@ -55,6 +55,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         to_send: Requests this run will work on.
         busy_seconds: Sum of their typical latencies, see `forecast`.
         groups: The requests to be sent, by entry, size and quality.
+        unknown_usd: What those whose outcome is not known may have been billed, None
+            when no price of it is known.
+        fetched: Of the images, those that were paid for and are only fetched.
     """
 
     total: int
@@ -77,6 +80,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     to_send: int = 0
     busy_seconds: float = 0.0
     groups: tuple[Group, ...] = ()
+    unknown_usd: Decimal | None = None
+    fetched: int = 0
 
     @property
     def needs_consent(self) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from batcher.choice import KINDS, Choice
 from batcher.count import Count
 from batcher.forecast import request_seconds
-from batcher.ledger.standing import State
+from batcher.ledger.standing import ZERO, State
 from batcher.manifest.field import warnings
 from batcher.manifest.output import collision_key
 from batcher.plan import Group, Plan
@@ -72,6 +72,7 @@ class Survey:
         self._shapes: dict[tuple[object, ...], _Shape] = {}
         self._fetched = _Sum()
         self._lost = _Sum()
+        self._unknown_usd = ZERO
 
     def add(self, request: Request) -> bool:
         """Count one request of the manifest; false for one that repeats another."""
@@ -96,6 +97,8 @@ class Survey:
         standing = self._standings.get(request.id)
         if standing is not None:
             self.count.move(None, standing)
+            if standing.state is State.UNKNOWN:
+                self._unknown_usd += standing.maybe_billed + (standing.open_usd or ZERO)
             if not self._choice.sends(standing):
                 return
             if standing.reply is not None:
@@ -149,6 +152,8 @@ class Survey:
             lost_usd=self._lost.usd()[1],
             to_send=asked.requests,
             busy_seconds=round(asked.seconds, 1),
+            unknown_usd=self._unknown_usd or None,
+            fetched=self._fetched.images,
             groups=tuple(
                 Group(
                     entry=entry,

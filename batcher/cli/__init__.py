@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from typing import TYPE_CHECKING
 
+from batcher.cli.output import READER_GONE, OutputError, attended_output, give_up
 from batcher.errors import BatcherError, ManifestError
 
 if TYPE_CHECKING:
@@ -38,11 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     # No `list(…)`: once it was called, the command of that name is what it means here.
     arguments = [*(sys.argv[1:] if argv is None else argv)]
     try:
-        parsed = make_parser(arguments).parse_args(arguments)
-        if parsed.command is None:
-            make_parser(["--help"]).print_help()
-            return 2
-        code = importlib.import_module(_module(parsed.command)).execute(parsed)
+        with attended_output():
+            return _execute(arguments)
+    except OutputError as error:
+        return give_up(error)
     except ManifestError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
@@ -53,11 +52,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # The reader of our output has gone; nothing is left to say to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    return int(code)
+    except BrokenPipeError:  # of standard error
+        return READER_GONE
+
+
+def _execute(arguments: Sequence[str]) -> int:
+    parsed = make_parser(arguments).parse_args(arguments)
+    if parsed.command is None:
+        make_parser(["--help"]).print_help()
+        return 2
+    return int(importlib.import_module(_module(parsed.command)).execute(parsed))
 
 
 def _module(command: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import msgspec
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -11,4 +9,4 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 def print_json(value: object) -> None:
     """Print one JSON value and a newline."""
-    sys.stdout.write(_encode(value).decode() + "\n")
+    print(_encode(value).decode())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from batcher.cli.options import add_shared, make_job
 from batcher.cli.rehearsal import add_rehearsal, is_rehearsal, read_rehearsal
 from batcher.cli.watch import read_port, watching
-from batcher.cli.words import usd
+from batcher.cli.words import unknown_lines, usd
 from batcher.errors import UsageError
 from batcher.plural import counted
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 STOPPED = 3
 """Exit code of a run that stopped early and can go on (DESIGN §3)."""
+ENDED = (0, 1)
+"""Exit codes of a run that came to its end (DESIGN §3)."""
 YOUNG = 10_000
 """New objects before the collector looks for cycles; Python's 700 are one request's."""
 
@@ -94,7 +96,8 @@ def _watched(job: Job, parsed: argparse.Namespace) -> Iterator[None]:
     with watching(job.folder, parsed.watch):
         yield
     words = f"the page has ended; see it again: batcher watch {job.out}"
-    print(words, file=sys.stderr)
+    with suppress(OSError):  # its terminal was closed
+        print(words, file=sys.stderr)
 
 
 def _warn(job: Job) -> None:
@@ -125,21 +128,23 @@ def _warn_of_lost(job: Job) -> None:
 
 
 def _warn_of_unknown(job: Job) -> None:
-    unknown = counted(job.plan.unknown, "request")
+    from batcher.choice import Kind  # noqa: PLC0415 - `--help` does without
+    from batcher.ledger import State  # noqa: PLC0415
+
     if job.is_shared:
+        unknown = counted(job.plan.unknown, "request")
         print(
             f"note: {unknown} of this shard without an outcome yet;"
             " looked after once the shard is held here",
             file=sys.stderr,
         )
         return
-    again = "left alone" if job.settings.on_unknown == "skip" else "sent again"
-    billed = usd(job.reading.standings.maybe_billed())
-    print(
-        f"warning: the outcome of {unknown} is not known, {billed} may have"
-        f" been billed; what is not found whole is {again}",
-        file=sys.stderr,
-    )
+    for line in unknown_lines(
+        job.count.states[State.UNKNOWN],
+        job.plan,
+        is_sent_again=Kind.UNKNOWN in job.choice.kinds,
+    ):
+        print(line, file=sys.stderr)
 
 
 def _check(job: Job) -> int:
@@ -239,22 +244,43 @@ def _run(job: Job, parsed: argparse.Namespace) -> Summary:
 
 def _tell(summary: Summary, job: Job, parsed: argparse.Namespace) -> int:
     """Print the summary, and pass it on to whom the user named."""
+    from batcher.cli.output import OutputError, give_up  # noqa: PLC0415
+
+    untold = None
+    try:
+        _show(summary, job, parsed)
+    except OutputError as error:
+        untold = give_up(error)
+    _pass_on(summary, parsed)
+    # To a run that ended by itself, its summary is part of what was asked for.
+    has_ended = summary.exit_code in ENDED
+    return untold if untold is not None and has_ended else summary.exit_code
+
+
+def _show(summary: Summary, job: Job, parsed: argparse.Namespace) -> None:
     from batcher.cli.encode import print_json  # noqa: PLC0415 - `--help` without
+    from batcher.cli.invocation import way_on  # noqa: PLC0415
     from batcher.cli.words import summary_lines  # noqa: PLC0415
-    from batcher.notice import post_webhook, run_command  # noqa: PLC0415
 
     if parsed.json:
         print_json(summary)
     else:
         agreed = ["--yes"] if parsed.canary is not None and not parsed.yes else []
-        command = shlex.join(["batcher", *sys.argv[1:], *agreed])
-        go_on = command if job.choice.finds_work(summary) else None
-        print("\n".join(summary_lines(summary, go_on)), flush=True)
+        go_on = way_on(agreed) if job.choice.finds_work(summary) else None
+        lines = summary_lines(summary, go_on, is_forced=parsed.force)
+        print("\n".join(lines))
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _pass_on(summary: Summary, parsed: argparse.Namespace) -> None:
+    from batcher.notice import post_webhook, run_command  # noqa: PLC0415
+
     troubles = []
     if parsed.on_end is not None:
         troubles.append(run_command(parsed.on_end, summary))
     if parsed.webhook is not None:
         troubles.append(post_webhook(parsed.webhook, summary))
     for trouble in filter(None, troubles):
-        print(f"warning: {trouble}", file=sys.stderr)
-    return summary.exit_code
+        with suppress(OSError):  # its terminal was closed
+            print(f"warning: {trouble}", file=sys.stderr)

@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 
 UNKNOWN_WORDS = "sent, outcome not known or not yet, maybe billed"
 
+MENDED = "once that is mended"
+CONDITIONS = (
+    ("spend", "max_spend", "once --max-spend allows more"),
+    ("spend", "max_images", "once --max-images allows more"),
+    ("spend", "the request has no price", "once requests have a price"),
+    ("auth", "", MENDED),
+    ("quota", "", MENDED),
+    ("config", "", MENDED),
+)
+"""What must change before a stopped run can go on: class, message's start, condition.
+
+After any other stop, such as that of `max_time`, the command goes on as it is.
+"""
+
 _DAYS_A_YEAR = 365.25
 
 
@@ -129,12 +143,57 @@ def price(plan: Plan, *, is_estimate: bool) -> str:
     return words
 
 
-def summary_lines(summary: Summary, go_on: str | None = None) -> Iterator[str]:
+def unknown_lines(unknown: int, plan: Plan, *, is_sent_again: bool) -> Iterator[str]:
+    """Warn, before a run, of what was sent and has no outcome.
+
+    Args:
+        unknown: Requests that may have been billed.
+        plan: What the run will do.
+        is_sent_again: They are sent again if they are not found whole.
+    """
+    if unknown:
+        billed = usd(plan.unknown_usd) if plan.unknown_usd else "an unpriced amount"
+        then = "sent again" if is_sent_again else "left alone"
+        yield (
+            f"warning: the outcome of {counted(unknown, 'request')} is not known,"
+            f" {billed} may have been billed; what is not found whole is {then}"
+        )
+    if plan.fetched:
+        verb = "is" if plan.fetched == 1 else "are"
+        images = counted(plan.fetched, "paid image")
+        yield f"note: {images} {verb} fetched again, for free"
+
+
+def go_on_line(
+    stopped: Mapping[str, str] | None, command: str, *, is_forced: bool
+) -> str:
+    """Name the way on, and what must come before it.
+
+    Args:
+        stopped: Why the run stopped early.
+        command: What goes on, without `--force`.
+        is_forced: The run had it.
+    """
+    words = "to go on"
+    if is_forced:
+        words += " without --force, which makes anew what is kept by now, too"
+    if stopped is not None:
+        error_class, message = stopped["class"], stopped["message"]
+        for its_class, beginning, condition in CONDITIONS:
+            if error_class == its_class and message.startswith(beginning):
+                words += f", {condition}"
+    return f"{words}: {command}"
+
+
+def summary_lines(
+    summary: Summary, go_on: str | None = None, *, is_forced: bool = False
+) -> Iterator[str]:
     """Describe what a run directory holds, and what to do next.
 
     Args:
         summary: What it holds.
         go_on: The command that goes on, if there is anything left for it to do.
+        is_forced: The run had `--force`, which `go_on` lacks.
     """
     if summary.stopped is not None:
         yield "stopped: {class}: {message}".format(**summary.stopped)
@@ -168,4 +227,4 @@ def summary_lines(summary: Summary, go_on: str | None = None) -> Iterator[str]:
         yield f"this run: estimated {estimated}, paid {usd(summary.paid_usd)}"
     yield from (f"note: {note}" for note in summary.notes)
     if go_on is not None:
-        yield f"to go on: {go_on}"
+        yield go_on_line(summary.stopped, go_on, is_forced=is_forced)

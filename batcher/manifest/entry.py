@@ -38,6 +38,8 @@ ENTRY_KEYS = (
 )
 """Every key that an entry of `requests` may have."""
 
+SET_TWICE = "is set outside of extra, too; leave one of them out"
+
 MOST_SAMPLES = 1_000_000
 
 MOST_TRIED = 10_000
@@ -67,7 +69,6 @@ class Entry:
         shared: Shared,
         problems: Problems,
     ) -> None:
-        self._keys = keys
         self._line = line
         self._file = file
         self._shared = shared
@@ -75,6 +76,7 @@ class Entry:
         self._variables = shared.variables
         self._is_right = True
         self._problems = problems
+        self._keys = self._lifted(keys)
         self._check_keys()
         matrix = read_matrix(self._keys, self._folder, self._report)
         self._table = self._read_table()
@@ -153,6 +155,25 @@ class Entry:
         self._is_right = False
         self._problems.add(self._file, line, field, message, where=where)
 
+    def _lifted(self, keys: Mapping[str, Node]) -> Mapping[str, Node]:
+        """Take what has a name of its own out of `extra`, to be checked as that.
+
+        What the command line sets, which has no line, beats the manifest here, too.
+        """
+        extra = keys.get("extra") or Node({}, self._line)
+        own = {k: n for k, n in extra.items() if k in FIELDS and n.value is not None}
+        lifted = dict(keys)
+        for key, node in own.items():
+            beside = keys.get(key) or Node(None, self._line)
+            if node.line and beside.line and beside.value is not None:
+                self._report(node.line, f"extra.{key}", SET_TWICE)
+            elif beside.line or not node.line:
+                lifted[key] = node
+        if isinstance(extra.value, dict):
+            rest = {k: node for k, node in extra.items() if k not in FIELDS}
+            lifted["extra"] = Node(rest, extra.line)
+        return lifted
+
     def _check_keys(self) -> None:
         for key, node in self._keys.items():
             if key not in ENTRY_KEYS:
@@ -203,10 +224,6 @@ class Entry:
         if not isinstance(extra.value, dict):
             self._report(extra.line, "extra", "expected {field: value}")
             extra = Node({}, self._line)
-        for key, node in extra.items():
-            if key in FIELDS:
-                message = "is a field of its own; move it out of extra"
-                self._report(node.line, f"extra.{key}", message)
         known = None
         if self._table is not None or "rows" not in self._keys:
             columns = self._table.columns if self._table else ()

@@ -8,9 +8,9 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from batcher.manifest.entry import ENTRY_KEYS
-from batcher.manifest.field import shown, suggestion
-from batcher.manifest.literal import COLUMNS, LiteralRecipe, near_columns
+from batcher.manifest.entry import ENTRY_KEYS, SET_TWICE
+from batcher.manifest.field import FIELDS, shown, suggestion
+from batcher.manifest.literal import COLUMNS, LABELS, LiteralRecipe, near_columns
 from batcher.manifest.pattern import Mistake, RecipeError
 from batcher.manifest.problem import Problems
 from batcher.manifest.reference import References
@@ -244,9 +244,13 @@ def _fields_of(
     if not isinstance(extra, dict):
         wrong["extra"] = "expected an object of fields"
         extra = {}
+    # As beside it, a field that is null there is absent.
+    extra = {k: v for k, v in extra.items() if v is not None or k not in FIELDS}
     for name in extra:
-        if name in COLUMNS or name in fields:
+        if name in LABELS:
             wrong[f"extra.{name}"] = "is a field of its own; move it out of extra"
+        elif name in fields:
+            wrong[f"extra.{name}"] = SET_TWICE
     for name in fields.keys() & _IN_YAML:
         wrong[name] = "works in YAML manifests only; what is to be sent goes into extra"
     if values.get("custom_id") is not None:

@@ -66,9 +66,10 @@ class YamlManifest:
         forced = {k: Node.of(v) for k, v in overrides.items() if k in FIELDS}
         for entry in self._entries:
             keys = {**shared, **dict(entry.items()), **forced}
-            if "model" not in keys or keys["model"].value is None:
+            extra = keys["extra"] = self._merged_extra(entry, overrides)
+            named = (keys.get("model"), dict(extra.items()).get("model"))
+            if all(node is None or node.value is None for node in named):
                 keys["model"] = Node(model, entry.line)
-            keys["extra"] = self._merged_extra(entry, overrides)
             yield Entry(
                 keys,
                 entry.line,

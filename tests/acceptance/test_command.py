@@ -173,8 +173,22 @@ def test_to_go_on_is_offered_where_there_is_something_to_do(
     program.write("m.yaml", f"requests:\n{text}")
     how = ("--endpoint", "sandbox", "--max-attempts", "1", "--concurrency", "1")
     done = program("run", "m.yaml", *how, *flags)
-    assert ("to go on: batcher run" in done.stdout) is goes_on
+    *_, last = done.stdout.splitlines()
+    assert last.startswith("to go on") is goes_on
+    assert ("batcher run m.yaml" in last) is goes_on
+    assert ("once that is mended" in last) is ("quota" in prompts)
     assert "insist with --retry rejected" in done.stdout
+
+
+def test_the_way_on_after_a_forced_run_makes_nothing_anew(program: Program) -> None:
+    program.write("m.yaml", ONE)
+    how = ("--endpoint", "sandbox", "--max-attempts", "1")
+    assert program("run", "m.yaml", *how).returncode == 0
+    forced = ("--where", "status=succeeded", "--force")
+    done = program("run", "m.yaml", *how, *forced, "--faults", "server")
+    *_, last = done.stdout.splitlines()
+    assert last.startswith("to go on without --force, which makes anew what is kept")
+    assert "--force" not in last.rpartition(": ")[2]
 
 
 def test_another_manifests_folder_is_refused(program: Program) -> None:

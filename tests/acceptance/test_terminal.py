@@ -10,6 +10,7 @@ import signal
 import subprocess
 import termios
 import time
+from pathlib import Path
 
 import pytest
 
@@ -52,11 +53,15 @@ class Terminal:
             assert time.monotonic() < limit, self.shown
             assert self._read(), self.shown
 
+    def close(self) -> None:
+        """Take the screen away, whatever is yet to be shown."""
+        os.close(self._screen)
+
     def end(self) -> int:
         """Read to the end, and give the exit code."""
         while self._read():
             pass
-        os.close(self._screen)
+        self.close()
         return self.process.wait(SECONDS)
 
     def _read(self) -> bool:
@@ -89,6 +94,50 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_lines(program: Program) -> 
     assert terminal.end() == 0
     assert "\x1b" not in terminal.shown
     assert terminal.shown.count("✓") == 10
+
+
+def test_whoever_is_to_be_told_is_told_though_the_terminal_was_closed(
+    program: Program,
+) -> None:
+    program.write("m.yaml", TEN)
+    told = ("--on-end", "cat > told.json")
+    terminal = Terminal(program, 140, "run", "m.yaml", *SANDBOX, *SLOW, *told)
+    terminal.wait_for("images/min")
+    terminal.close()
+    terminal.process.send_signal(signal.SIGHUP)
+    assert terminal.process.wait(SECONDS) == 129
+    summary = json.loads((program.folder / "told.json").read_text())
+    assert summary["exit_code"] == 129
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("plan", "m.yaml"),
+        ("plan", "m.yaml", "--json"),
+        ("plan", "m.yaml", "--requests"),
+        ("run", "m.yaml", *SANDBOX, "--quiet", "--json"),
+        ("list", "done"),
+        ("--help",),
+    ],
+)
+def test_a_full_disk_under_the_output_is_told_in_a_line(
+    program: Program, words: tuple[str, ...]
+) -> None:
+    program.write("m.yaml", TEN)
+    assert program("run", "m.yaml", *SANDBOX[:2], "--out", "done").returncode == 0
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*BATCHER, *words],
+            cwd=program.folder,
+            env=program.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    full_disk = "batcher: cannot write the output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (3, full_disk)
 
 
 def test_an_interruption_answers_a_canary_with_no(program: Program) -> None:

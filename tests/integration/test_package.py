@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +36,13 @@ def test_plan_is_the_function_whatever_was_loaded_before(before: str) -> None:
 def test_every_name_that_is_promised_is_there() -> None:
     assert all(getattr(batcher, name) is not None for name in batcher.__all__)
     assert callable(batcher.plan)
+
+
+def test_the_words_of_retry_are_taken_as_on_the_command_line(tmp_path: Path) -> None:
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text("requests: [{prompt: a red cube}]")
+    out = tmp_path / "out"
+    for retry in ("failed,rejected", "failed, rejected", ["failed", "rejected"], ""):
+        assert batcher.plan(manifest, out=out, retry=retry).new == 1
+    with pytest.raises(batcher.UsageError, match="retry"):
+        batcher.plan(manifest, out=out, retry="failed,reject")

@@ -131,6 +131,18 @@ def test_the_words_of_a_plan_are_disjoint_and_sum_to_its_total(
     assert plan.to_send == len(kinds) - kinds.count("done") - kinds.count("rejected")
 
 
+def test_what_is_unknown_is_priced_apart_from_the_rest_of_the_ledger() -> None:
+    standings = Standings()
+    attempt = b'{"event":"attempt","id":"%s","attempt":1,"reserved_usd":0.5}'
+    for number in range(3):
+        standings.take(attempt % f"{number:020x}".encode())
+    reply = b'{"event":"reply","id":"%s","attempt":1,"urls":["http://127.0.0.1/a"]}'
+    standings.take(reply % f"{2:020x}".encode())
+    plan = planned(request(0), request(2, n=2), request(3), standings=standings)
+    assert (plan.unknown, plan.unknown_usd, plan.fetched) == (2, Decimal("0.5"), 2)
+    assert planned(request(3), standings=standings).unknown_usd is None
+
+
 def test_lost_ones_are_among_the_new_and_told_with_their_price() -> None:
     standings = Standings(holds=lambda _: False)
     line = b'{"event":"result","id":"%s","status":"succeeded","images":[%s]}'

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
+import sys
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from batcher.cli.field import FieldCheck
-from batcher.cli.words import again, duration, plan_lines, summary_lines
+from batcher.cli.invocation import program_words
+from batcher.cli.words import (
+    again,
+    duration,
+    go_on_line,
+    plan_lines,
+    summary_lines,
+    unknown_lines,
+)
 from batcher.consent import changes_in
 from batcher.models import Summary
 from batcher.plan import Plan
@@ -117,6 +128,93 @@ def test_what_needs_consent_is_told_without_what_there_is_none_of(
     plan: Plan, words: str
 ) -> None:
     assert changes_in(plan) == words
+
+
+@pytest.mark.parametrize(
+    ("stopped", "words"),
+    [
+        (("spend", "max_spend 1 USD: 1 spent"), ", once --max-spend allows more"),
+        (("spend", "max_images 5: 5 are made"), ", once --max-images allows more"),
+        (("spend", "the request has no price, so …"), ", once requests have a price"),
+        (("spend", "the time is up: max_time is 5 s"), ""),
+        (("auth", "Incorrect API key"), ", once that is mended"),
+        (("quota", "no balance"), ", once that is mended"),
+        (("config", "no such model"), ", once that is mended"),
+        (("interrupted", "stopped by a signal"), ""),
+    ],
+    ids=lambda value: " ".join(value)[:20] if isinstance(value, tuple) else None,
+)
+def test_the_way_on_names_what_must_come_before_it(
+    stopped: tuple[str, str], words: str
+) -> None:
+    cause = dict(zip(("class", "message"), stopped, strict=True))
+    assert go_on_line(cause, "batcher run", is_forced=False) == (
+        f"to go on{words}: batcher run"
+    )
+
+
+def test_the_way_on_of_a_forced_run_lacks_its_force_and_says_why() -> None:
+    *_, last = summary_lines(ONE, "batcher run", is_forced=True)
+    why = "which makes anew what is kept by now, too"
+    assert last == f"to go on without --force, {why}: batcher run"
+
+
+def test_the_program_is_named_as_it_was_called(tmp_path: Path) -> None:
+    script = tmp_path / "here" / "batcher"
+    script.parent.mkdir()
+    script.touch()
+    other = tmp_path / "batcher"
+    other.touch()
+    assert program_words(str(script), "python", str(script)) == ["batcher"]
+    assert program_words(str(script), "python", str(other)) == [str(script)]
+    assert program_words(str(script), "python", None) == [str(script)]
+    module = str(tmp_path / "batcher" / "__main__.py")
+    assert program_words(module, "python3", str(other)) == ["python3", "-m", "batcher"]
+    assert program_words(module, "python3", None) == ["python3", "-m", "batcher"]
+    own = Path(sys.executable).with_name("batcher")
+    if own.exists():
+        assert program_words(module, "python3", str(own)) == ["batcher"]
+
+
+@pytest.mark.parametrize(
+    ("unknown", "plan", "is_sent_again", "told"),
+    [
+        (
+            2,
+            Plan(total=3, unknown=2, unknown_usd=Decimal("0.5"), warnings={}),
+            True,
+            [
+                (
+                    "warning: the outcome of 2 requests is not known, $0.5000 may have"
+                    " been billed; what is not found whole is sent again"
+                )
+            ],
+        ),
+        (
+            1,
+            Plan(total=3, unknown=2, fetched=1, warnings={}),
+            False,
+            [
+                (
+                    "warning: the outcome of 1 request is not known, an unpriced amount"
+                    " may have been billed; what is not found whole is left alone"
+                ),
+                "note: 1 paid image is fetched again, for free",
+            ],
+        ),
+        (
+            0,
+            Plan(total=3, unknown=2, fetched=2, warnings={}),
+            True,
+            ["note: 2 paid images are fetched again, for free"],
+        ),
+    ],
+    ids=["sent again", "left alone", "only fetched"],
+)
+def test_what_is_unknown_is_told_apart_from_what_is_only_fetched(
+    unknown: int, plan: Plan, told: list[str], *, is_sent_again: bool
+) -> None:
+    assert [*unknown_lines(unknown, plan, is_sent_again=is_sent_again)] == told
 
 
 def test_a_field_that_no_request_has_is_named_with_a_near_one() -> None:

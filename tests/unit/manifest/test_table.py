@@ -198,14 +198,20 @@ def test_a_line_of_fields_is_a_request_too(folder: Folder) -> None:
         (batch({"prompt": "a", "size": [1]}), [(1, "size")], "expected text, got [1]"),
         (batch({"prompt": "a", "extra": 5}), [(1, "extra")], "expected an object of f"),
         (
-            batch({"prompt": "a", "extra": {"n": 5}}),
+            batch({"prompt": "a", "n": 2, "extra": {"n": 5}}),
             [(1, "extra.n")],
+            "is set outside of extra, too; leave one of them out",
+        ),
+        (batch({"prompt": "a", "extra": {"n": "x"}}), [(1, "n")], "expected a whole n"),
+        (
+            batch({"prompt": "a", "extra": {"name": "x"}}),
+            [(1, "extra.name")],
             "is a field of its own; move it out of extra",
         ),
         (
             batch({"prompt": "a", "seed": 1, "extra": {"seed": 2, "a": 1}}),
             [(1, "extra.seed")],
-            "is a field of its own; move it out of extra",
+            "is set outside of extra, too; leave one of them out",
         ),
         (batch({"prompt": "a"}, custom_id=[]), [(1, "name")], "expected text, got []"),
         (batch({"prompt": "a"}, size="1:1"), [(1, "size")], "stands beside body and i"),
@@ -240,6 +246,14 @@ def test_a_mistake_in_json_lines_is_told_with_its_line_and_field(
     expanded = folder.jsonl(content)
     assert expanded.told() == told
     assert expanded.problems[0].message.startswith(words)
+
+
+def test_a_known_field_in_extra_is_that_field(folder: Folder) -> None:
+    extra = {"moderation": "low", "size": "1:1", "n": None, "seed": None}
+    (inside,) = folder.jsonl(batch({"prompt": "a", "extra": extra})).right()
+    known = {"prompt": "a", "moderation": "low", "size": "1:1"}
+    (beside,) = folder.jsonl(batch({**known, "extra": {"seed": None}})).right()
+    assert (inside.id, inside.body) == (beside.id, beside.body)
 
 
 @pytest.mark.parametrize(

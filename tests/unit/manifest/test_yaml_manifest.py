@@ -5,6 +5,7 @@ from itertools import islice
 import pytest
 
 from batcher.manifest import Expansion, Problems, read_manifest
+from batcher.manifest.entry import SET_TWICE
 from tests.unit.manifest.folder import MODEL, Folder, png
 
 DESIGN = """
@@ -27,9 +28,41 @@ requests:
     size: 2048x2048
     image: refs/logo.png
     watermark: false
-    extra: {moderation_level: low}
+    extra: {moderation: low}
 output: "{{ style }}/{{ name }}"
 """
+
+
+@pytest.mark.parametrize(
+    ("extra", "beside"),
+    [
+        ("extra: {moderation: low, seed: 5}", "moderation: low, extra: {seed: 5}"),
+        ("extra: {size: '1:1', n: '2'}", "size: '1:1', n: 2"),
+        ("extra: {model: dall-e-3}", "model: dall-e-3"),
+        ("extra: {model: null}", "extra: {}"),
+        ("n: null, extra: {n: 2}", "n: 2"),
+        ("n: 2, extra: {n: null}", "n: 2"),
+        ("model: null, extra: {model: m}", "model: m"),
+        ("extra: {quality: '{{ q }}'}, vars: {q: low}", "quality: low, vars: {q: low}"),
+    ],
+)
+def test_a_known_field_in_extra_is_that_field(
+    folder: Folder, extra: str, beside: str
+) -> None:
+    (inside,) = folder.yaml(f"requests: [{{prompt: a, {extra}}}]").right()
+    (outside,) = folder.yaml(f"requests: [{{prompt: a, {beside}}}]").right()
+    assert (inside.id, inside.body) == (outside.id, outside.body)
+
+
+def test_the_command_line_beats_a_known_field_in_extra_too(folder: Folder) -> None:
+    text = "requests: [{prompt: a, extra: {quality: low}}]"
+    (beaten,) = folder.yaml(text, quality="high").bodies()
+    assert beaten["quality"] == "high"
+    (absent,) = folder.yaml(text, quality=None).bodies()
+    assert "quality" not in absent
+    text = "requests: [{prompt: a, quality: low}]"
+    (beaten,) = folder.yaml(text, extra_quality="high").bodies()
+    assert beaten["quality"] == "high"
 
 
 def test_the_documented_manifest_means_what_it_says(folder: Folder) -> None:
@@ -61,7 +94,7 @@ def test_the_documented_manifest_means_what_it_says(folder: Folder) -> None:
         "size": "2048x2048",
         "response_format": "b64_json",
         "watermark": False,
-        "moderation_level": "low",
+        "moderation": "low",
     }
     assert requests[14].single_reference
     assert requests[14].origin == f"{folder.path / 'manifest.yaml'}:17"
@@ -259,7 +292,14 @@ MISTAKES = [
     ("requests:\n- prompt: x\n  image: m.yaml", 3, "image", "'m.yaml' is not a whole"),
     ("requests:\n- prompt: x\n  image: 5", 3, "image", "expected a path, Base64, da"),
     ("requests:\n- prompt: x\n  extra: 5", 3, "extra", "expected {field: value}"),
-    ("requests:\n- prompt: x\n  extra: {n: 5}", 3, "extra.n", "is a field of its own"),
+    ("requests:\n- prompt: x\n  n: 1\n  extra: {n: 5}", 4, "extra.n", SET_TWICE),
+    (
+        "defaults: {n: 1}\nrequests:\n- {prompt: x, extra: {n: 5}}",
+        3,
+        "extra.n",
+        SET_TWICE,
+    ),
+    ("requests:\n- prompt: x\n  extra: {n: 11}", 3, "n", "must be from 0 to 10, got"),
     ("requests:\n- prompt: x\n  samples: 0", 3, "samples", "expected a whole number "),
     ("requests:\n- prompt: x\n  samples: yes", 3, "samples", "expected a whole numbe"),
     ("requests:\n- prompt: x\n  samples: true", 3, "samples", "expected a whole numb"),
