@@ -22,9 +22,13 @@ def way_on(more: Iterable[str] = ()) -> str:
     Args:
         more: Words to be added.
     """
-    words = [word for word in sys.argv[1:] if word not in _FORCE]
+    return command(*(word for word in sys.argv[1:] if word not in _FORCE), *more)
+
+
+def command(*words: str) -> str:
+    """Write a command of this program as a shell takes it."""
     program = program_words(sys.argv[0], sys.orig_argv[0], which(NAME))
-    return shlex.join([*program, *words, *more])
+    return shlex.join([*program, *words])
 
 
 def program_words(called: str, python: str, found: str | None) -> list[str]:

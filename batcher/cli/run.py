@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import shlex
 import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -95,7 +94,9 @@ def _watched(job: Job, parsed: argparse.Namespace) -> Iterator[None]:
         raise UsageError("--watch follows a folder; in an object store use `status`")
     with watching(job.folder, parsed.watch):
         yield
-    words = f"the page has ended; see it again: batcher watch {job.out}"
+    from batcher.cli.invocation import command  # noqa: PLC0415 - `--help` without
+
+    words = f"the page has ended; see it again: {command('watch', job.out)}"
     with suppress(OSError):  # its terminal was closed
         print(words, file=sys.stderr)
 
@@ -115,11 +116,13 @@ def _warn(job: Job) -> None:
 
 
 def _warn_of_lost(job: Job) -> None:
+    from batcher.cli.invocation import command  # noqa: PLC0415 - `--help` without
+
     again = "they are bought again"
     if job.plan.lost_usd is not None:
         again = f"about {usd(job.plan.lost_usd)} is spent again"
     files = f"files of {counted(job.plan.lost, 'request')}"
-    names = shlex.join(["batcher", "list", job.out, "--where", "status=lost"])
+    names = command("list", job.out, "--where", "status=lost")
     print(
         f"warning: {files} bought before are gone or changed; {again}, unless you"
         f" stop and put them back; to see which: {names}",
