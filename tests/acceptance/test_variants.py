@@ -138,6 +138,14 @@ def test_several_manifests_share_one_folder(program: Program) -> None:
     assert set(last_paths(program.folder / "out")) == {"fox", "hen", "cow"}
 
 
+def test_proxies_of_the_environment_are_not_used(program: Program) -> None:
+    program.write("m.yaml", TWO)
+    nobody = "http://127.0.0.1:9"
+    names = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY")
+    done = program("run", "m.yaml", *SANDBOX, **dict.fromkeys(names, nobody))
+    assert done.returncode == 0, done.stderr
+
+
 def test_manifests_in_another_order_do_not_begin_anew(program: Program) -> None:
     program.write("m.yaml", TWO)
     program.write("rows.csv", "prompt,name,size\na cow,cow,64x64\n")
