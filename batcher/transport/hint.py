@@ -41,7 +41,7 @@ _STATED_LIMIT: Final = re.compile(r"(\d{1,6})\s*分钟内最多请求\s*(\d{1,9}
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """Give the gateway's id of a request, which a refund needs, fit to be shown."""
-    ids = (clean(headers.get(name, "")) for name in _REQUEST_ID_HEADERS)
+    ids = (clean(headers[name]) for name in _REQUEST_ID_HEADERS if name in headers)
     return next(filter(None, ids), None)
 
 
@@ -52,6 +52,8 @@ def is_final(headers: Mapping[str, str]) -> bool:
 
 def rate_hint(headers: Mapping[str, str]) -> RateHint | None:
     """Give what the `x-ratelimit-*` headers say, or None when there are none."""
+    if not any(name.startswith("x-ratelimit-") for name in headers):
+        return None
     resets = (_reset(headers, name) for name in ("requests", "images"))
     hint = RateHint(
         limit_requests=_count(headers, "limit-requests"),

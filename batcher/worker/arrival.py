@@ -70,8 +70,9 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
         self, request: Request, prices: tuple[Price, ...], images: int
     ) -> Arrival:
         """Add what it cost, and may have cost beyond, when it brings so many images."""
-        spent = cost(request, prices, self.usage, images)
-        asked = cost(request, prices, self.usage, max(images, request.n))
+        spent = asked = cost(request, prices, self.usage, images)
+        if images < request.n:
+            asked = cost(request, prices, self.usage, request.n)
         withheld = None if spent is None or asked is None else asked - spent
         return msgspec.structs.replace(self, spent=spent, withheld=withheld)
 
