@@ -45,7 +45,8 @@ class Guard:
         if self._allowed is None:
             self._allowed = await self._endpoint_reaches()
         if reach not in self._allowed:
-            raise AddressError(f"will not fetch from {host!r}: a {reach} address")
+            words = reach.replace("_", "-")
+            raise AddressError(f"will not fetch from {host!r}: its address is {words}")
 
     async def _endpoint_reaches(self) -> frozenset[str]:
         """Tell what kinds of addresses the endpoint itself has."""

@@ -32,6 +32,8 @@ class Unpacker:
     def __init__(self, coding: str) -> None:
         self._window = _WINDOWS.get(coding.strip().lower())
         self._stream: zlib._Decompress | None = None
+        self._is_between = False  # one stream has ended, and nothing came of another
+        self._is_over = False
 
     def unpack(self, pieces: Iterable[Piece]) -> Iterable[Piece]:
         """Give the next pieces of the body as it was meant.
@@ -43,18 +45,30 @@ class Unpacker:
 
     def _unpacked(self, pieces: Iterable[Piece], window: int) -> Iterator[Piece]:
         for piece in pieces:
-            if self._stream is None:
-                # Some servers mean by `deflate` the stream without its wrapper.
-                is_bare = window == _ZLIB and piece[0] & 15 != _DEFLATED
-                self._stream = zlib.decompressobj(_BARE if is_bare else window)
             packed: Piece = piece
-            while packed and not self._stream.eof:
+            while packed and not self._is_over:
+                stream = self._stream = self._stream or _begin(window, packed[0])
                 try:
-                    unpacked = self._stream.decompress(packed, LARGEST_PIECE)
+                    unpacked = stream.decompress(packed, LARGEST_PIECE)
                 except zlib.error as error:
+                    self._is_over = self._is_between
+                    if self._is_over:  # it only follows the body
+                        return
                     raise BrokenReplyError(
                         f"the reply is not packed: {error}"
                     ) from error
-                packed = self._stream.unconsumed_tail
+                packed = stream.unconsumed_tail
                 if unpacked:
+                    self._is_between = False
                     yield unpacked
+                if stream.eof:
+                    packed = stream.unused_data
+                    self._stream, self._is_between = None, True
+                    # Of gzip alone several make one body (RFC 1952 §2.2).
+                    self._is_over = window != _GZIP
+
+
+def _begin(window: int, first: int) -> zlib._Decompress:
+    # Some servers mean by `deflate` the stream without its wrapper.
+    is_bare = window == _ZLIB and first & 15 != _DEFLATED
+    return zlib.decompressobj(_BARE if is_bare else window)

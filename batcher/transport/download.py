@@ -18,14 +18,20 @@ from batcher.transport.url import Url, UrlError, read_url, request_head
 
 if TYPE_CHECKING:
     from batcher.stores import Partial
+    from batcher.transport.redaction import Redaction
 
 LARGEST_IMAGE = 256 << 20
 MOST_REDIRECTS = 5
 SILENT_SECONDS = 60.0
 """How long nothing may come: an image that is drawn need not be waited for."""
 
-GONE = frozenset({401, 403, 404, 410, 451})
-"""Statuses of a URL that has expired or never was, as stores of objects answer."""
+GONE = frozenset({410, 451})
+"""Statuses of a URL that says itself that it will give nothing any more (RFC 9110
+§15.5.11, RFC 7725)."""
+
+ABSENT = frozenset({401, 403, 404})
+"""Statuses of a URL that has expired, or is not there yet, as stores of objects answer;
+what follows is `worker.patience`'s to say."""
 
 
 class Downloader:
@@ -33,11 +39,13 @@ class Downloader:
 
     Args:
         base_url: The endpoint's, whose own network may be fetched from.
+        redaction: Puts the key where an address had it, if that is the endpoint's.
         agent: Name and version for the `User-Agent` header.
     """
 
-    def __init__(self, base_url: str, *, agent: str) -> None:
+    def __init__(self, base_url: str, redaction: Redaction, *, agent: str) -> None:
         self._agent = agent
+        self._redaction = redaction
         self._pool = Pool(find=Guard(urlsplit(base_url).hostname or "").find)
 
     async def __aenter__(self) -> Self:
@@ -70,7 +78,7 @@ class Downloader:
     async def _follow(self, url: str, partial: Partial) -> Failure | None:
         for _ in range(MOST_REDIRECTS + 1):
             try:
-                parts = read_url(url)
+                parts = read_url(self._redaction.opened(url))
             except UrlError:
                 return _failure(f"will not fetch from {url[:80]!r}", final=True)
             async with asyncio.timeout(None) as silence:
@@ -78,7 +86,7 @@ class Downloader:
                 async with self._call(parts) as call:
                     location = call.headers.get("location")
                     if call.status in (301, 302, 303, 307, 308) and location:
-                        url = urljoin(url, location)
+                        url = self._redaction.address(urljoin(url, location))
                         continue
                     return await _read(call, partial, silence)
         return _failure(f"redirected more than {MOST_REDIRECTS} times")
@@ -98,10 +106,11 @@ async def _read(
     call: Call, partial: Partial, silence: asyncio.Timeout
 ) -> Failure | None:
     if call.status != 200:
+        is_gone = call.status in GONE
         message = f"HTTP {call.status}"
-        if call.status in GONE:
-            message += ": the URL has expired or never was"
-        return _failure(message, status=call.status, final=call.status in GONE)
+        if is_gone or call.status in ABSENT:
+            message += ": the URL has expired" + ("" if is_gone else ", or is too new")
+        return _failure(message, status=call.status, final=is_gone)
     size = 0
     while (pieces := await call.read()) is not None:
         silence.reschedule(None)  # the disk may take its time

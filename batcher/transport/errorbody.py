@@ -42,6 +42,7 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
         type: `error.type`.
         param: The request's field that is to blame.
         status: The HTTP status that the body claims, such as LiteLLM's `code: "400"`.
+        is_raw: The message is the whole body, in which no error was recognised.
     """
 
     message: str
@@ -49,12 +50,14 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     type: str | None = None
     param: str | None = None
     status: int | None = None
+    is_raw: bool = False
 
 
 def read_error(document: Document) -> ErrorBody:
     """Give what a body says went wrong; at the least, its text."""
     errors = (error_in(value) for value in document.values)
-    return next(filter(None, errors), None) or ErrorBody(message=document.text)
+    raw = ErrorBody(message=document.text, is_raw=True)
+    return next(filter(None, errors), None) or raw
 
 
 def error_in(value: object) -> ErrorBody | None:

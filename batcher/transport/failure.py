@@ -1,4 +1,4 @@
-"""Maps what a gateway answered to a class of failure (DESIGN §6), in one table.
+"""Maps what a gateway answered to a class of failure, in one table.
 
 The first row that fits decides. The rows stand in the order of their weight: a refusal
 counts at whatever status, then come the codes and types that gateways name, then their
@@ -21,7 +21,8 @@ import msgspec
 from batcher.models import ErrorClass, Failure
 from batcher.transport.errorbody import parameter_refused
 from batcher.transport.hint import is_final, request_id, retry_after
-from batcher.transport.message import clean
+from batcher.transport.message import LONGEST, clean
+from batcher.transport.url import bare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from batcher.transport.errorbody import ErrorBody
 
 _LONGEST_MATCHED: Final = 4000
+_LONGEST_RAW: Final = 100
+_ROUTE: Final = "/images/generations"
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,10 +218,10 @@ def classify(
     """
     told = clean(error.message, limit=_LONGEST_MATCHED)
     code = error.code and clean(error.code, secrets=secrets, limit=80)
-    message = clean(error.message, secrets=secrets)
+    moved = clean(_moved(status, headers), secrets=secrets)
     return Failure(
         error_class=_class(_believed(status, error), error, told),
-        message=message or code or _unsaid(status),
+        message=moved or _said(status, error, secrets) or code or _unsaid(status),
         status=status,
         code=code,
         retry_after=retry_after(headers, told, now=now),
@@ -236,6 +239,26 @@ def _class(status: int | None, error: ErrorBody, message: str) -> ErrorClass:
 def _believed(status: int | None, error: ErrorBody) -> int | None:
     """Give the HTTP status or, as a 2xx cannot be an error's, what the body claims."""
     return status if status is not None and status >= 300 else error.status or status
+
+
+def _said(status: int | None, error: ErrorBody, secrets: Sequence[str]) -> str:
+    """Give the body's words, beside the status where they are no error's."""
+    is_code = error.is_raw and error.message.startswith(("{", "["))
+    limit = _LONGEST_RAW if is_code else LONGEST
+    said = clean(error.message, secrets=secrets, limit=limit)
+    is_told = not error.is_raw or status is None or not said or str(status) in said
+    return said if is_told else f"HTTP {status}: {said}"
+
+
+def _moved(status: int | None, headers: Mapping[str, str]) -> str:
+    """Say where a redirect leads, and what the user can do about it."""
+    place = bare(headers.get("location", ""))
+    if not place or status is None or not 300 <= status < 400:
+        return ""
+    base_url = place.removesuffix(_ROUTE)
+    is_known = base_url != place and base_url.startswith("http")
+    mend = f"set the base URL to {base_url}" if is_known else "check the base URL"
+    return f"HTTP {status}: moved to {place}; a key follows no redirect: {mend}"
 
 
 def _unsaid(status: int | None) -> str:

@@ -20,8 +20,8 @@ from batcher.stores import Partial
 from batcher.transport.download import Downloader
 from batcher.transport.exchange import Begin, Exchange
 from batcher.transport.hint import rate_hint, request_id
-from batcher.transport.message import clean
 from batcher.transport.pool import Call, ConnectError, HeldBackError, Pool
+from batcher.transport.redaction import Redaction
 from batcher.transport.reply import Reply
 from batcher.transport.url import Origin, UrlError, read_url, request_head, with_length
 
@@ -73,13 +73,14 @@ class HttpTransport:
         self._base_url = base_url
         self._key = key
         self._agent = agent
+        self._redaction = Redaction(base_url, key)
         self._resources = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         """Open the pools; connections are made when needed."""
         self._pool = await self._resources.enter_async_context(Pool())
         self._downloader = await self._resources.enter_async_context(
-            Downloader(self._base_url, agent=self._agent)
+            Downloader(self._base_url, self._redaction, agent=self._agent)
         )
         return self
 
@@ -124,11 +125,15 @@ class HttpTransport:
         if isinstance(outcome, Failure):
             await exchange.discard()
             outcome = msgspec.structs.replace(outcome, seconds=latency)
+            outcome = self._redaction.failure(outcome)
+        else:
+            outcome = self._redaction.reply(outcome.resolved(self._address))
+        attempt_id = request_id(exchange.headers)
         return Received(
             outcome=outcome,
             partials=exchange.partials,
             status=exchange.status,
-            request_id=request_id(exchange.headers),
+            request_id=attempt_id and self._redaction.text(attempt_id),
             hint=rate_hint(exchange.headers),
             latency=latency,
         )
@@ -142,17 +147,23 @@ class HttpTransport:
         self, url: str, partial: Partial, *, seconds: float
     ) -> Failure | None:
         """Fetch a paid image, without the key; see `Downloader.fetch`."""
-        return await self._downloader.fetch(url, partial, seconds=seconds)
+        failure = await self._downloader.fetch(url, partial, seconds=seconds)
+        return failure and self._redaction.failure(failure)
 
     def _call(self, body: bytes, may_leave: Callable[[], bool]) -> Call:
         origin, head = self._opening
         request = (with_length(head, len(body)), body)
         return self._pool.call(origin, request, may_leave)
 
+    @property
+    def _address(self) -> str:
+        """Where requests go; config lets no user and no password into it."""
+        return f"{self._base_url}/images/generations"
+
     @cached_property
     def _opening(self) -> tuple[Origin, bytes]:
         """Whom to connect to, and what every request begins with."""
-        url = read_url(f"{self._base_url}/images/generations")
+        url = read_url(self._address)
         headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
@@ -170,5 +181,4 @@ class HttpTransport:
         words = str(error) or type(error).__name__
         if words == TimeoutError.__name__:
             words = f"no reply within {limit:g} s"
-        words = clean(words, secrets=(self._key.reveal(),))
         return Failure(error_class=error_class, message=words)

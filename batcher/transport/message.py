@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import html
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,20 +37,29 @@ def clean(text: str, *, secrets: Sequence[str] = (), limit: int = LONGEST) -> st
         secrets: Texts that must not be shown, each replaced by `***`.
         limit: Characters to keep.
     """
-    text = _hide(text, secrets)[:_LONGEST_READ]
+    text = hide(text, secrets)[:_LONGEST_READ]
     if _IS_HTML.match(text):
         text = _headline(text)
     text = _TERMINAL_ESCAPE.sub("", text)
     text = "".join(char for char in text if char.isprintable() or char.isspace())
     # Again, because what stood between the letters of a secret may be gone by now.
-    text = _hide(" ".join(text.split()), secrets)
+    text = hide(" ".join(text.split()), secrets)
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-def _hide(text: str, secrets: Sequence[str]) -> str:
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "***")
+def hide(text: str, secrets: Sequence[str], *, mark: str = "***") -> str:
+    """Put a mark where a text holds a secret, as it is or as addresses spell it."""
+    for spelling in _spellings(tuple(secrets)):
+        text = text.replace(spelling, mark)
     return text
+
+
+@lru_cache(maxsize=16)
+def _spellings(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """Give what must not be shown, the longest first."""
+    known = filter(None, secrets)
+    spelt = {each for secret in known for each in (secret, quote(secret, safe=""))}
+    return tuple(sorted(spelt, key=len, reverse=True))
 
 
 def _headline(page: str) -> str:

@@ -28,11 +28,17 @@ LOCATION_KEYS: Final = ("url", "image_url", "image")
 """Fields whose text is an address unless it is a `data:` URI or starts like Base64."""
 
 _MAGIC: Final = rb"iVBORw0KGgo|\\?/9j\\?/|UklGR|R0lGOD"  # PNG, JPEG, WebP, GIF
+_BLANKS: Final = rb"(?:\s|\\[nrt]){0,8}"  # inside a string, where they may be escaped
 _OPENING: Final = re.compile(
-    rb'[{,\s]"(?:(?:%b)"\s{0,64}:\s{0,64}"(?!\s{0,8}(?i:https?:)|")'
-    rb'|(?:%b)"\s{0,64}:\s{0,64}"(?=\s{0,8}(?i:data:)|%b))'
-    rb'((?:\s{0,8}(?i:data:)[^,"]{0,200},)?)'
-    % ("|".join(IMAGE_KEYS).encode(), "|".join(LOCATION_KEYS).encode(), _MAGIC)
+    rb'[{,\s]"(?:(?:%(images)b)"\s{0,64}:\s{0,64}"(?!%(blanks)b(?i:https?:)|")'
+    rb'|(?:%(locations)b)"\s{0,64}:\s{0,64}"(?=%(blanks)b(?:(?i:data:)|%(magic)b)))'
+    rb'((?:%(blanks)b(?i:data:)[^,"]{0,200},)?)'
+    % {
+        b"images": "|".join(IMAGE_KEYS).encode(),
+        b"locations": "|".join(LOCATION_KEYS).encode(),
+        b"blanks": _BLANKS,
+        b"magic": _MAGIC,
+    }
 )
 _REACH: Final = 512  # more than _OPENING can match
 _BACKSLASH: Final = ord("\\")

@@ -14,15 +14,12 @@ from batcher.transport.address import is_address
 from batcher.transport.coding import Unpacker
 from batcher.transport.connection import Connection
 from batcher.transport.response import Piece, ResponseParser
+from batcher.transport.shelf import IDLE_SECONDS, REST_SECONDS, Shelf
 
 if TYPE_CHECKING:
     from batcher.transport.url import Origin
 
 CONNECT_SECONDS: Final = 30.0
-IDLE_SECONDS: Final = 4.0
-"""How long a connection is kept for reuse: less than servers keep theirs, since a
-request on a connection that the server has just closed looks like a lost reply."""
-
 _NEXT_FAMILY_SECONDS: Final = 0.25  # RFC 8305 §8
 
 _CALL_FAILED: Final = re.compile(r"\[Errno (\d+)\] Connect call failed \([^)]*\)")
@@ -49,6 +46,7 @@ class Pool:
     Args:
         find: Finds the addresses of a host; by default the system does.
         tls: Whom to trust; by default whom the system trusts.
+        rest_seconds: How long a connection is left alone after a reply.
         idle_seconds: How long an unused connection is kept.
     """
 
@@ -57,14 +55,17 @@ class Pool:
         *,
         find: Find | None = None,
         tls: ssl.SSLContext | None = None,
+        rest_seconds: float = REST_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._find = find
         self._tls = tls
         self._idle_seconds = idle_seconds
         self._rooms: list[memoryview] = []
-        self._idle: defaultdict[Origin, list[tuple[float, Connection]]]
-        self._idle = defaultdict(list)
+        self._shelves: defaultdict[Origin, Shelf]
+        self._shelves = defaultdict(
+            lambda: Shelf(rest_seconds=rest_seconds, idle_seconds=idle_seconds)
+        )
         self._sweep: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
@@ -79,7 +80,7 @@ class Pool:
         """Close what is idle."""
         if self._sweep is not None:
             self._sweep.cancel()
-        self._close_idle(since=float("inf"))
+        self._clear(now=float("inf"))
         await asyncio.sleep(0)  # sockets close in the loop's next turn
 
     def call(
@@ -97,23 +98,14 @@ class Pool:
         Raises:
             OSError: There is none.
         """
-        oldest = asyncio.get_running_loop().time() - self._idle_seconds
-        idle = self._idle[origin]
-        while idle:
-            since, connection = idle.pop()
-            if since > oldest and connection.is_quiet:
-                return connection
-            connection.abort()
-        return await self._open(origin)
+        kept = self._shelves[origin].take(asyncio.get_running_loop().time())
+        return kept or await self._open(origin)
 
     def give_back(self, origin: Origin, connection: Connection) -> None:
         """Keep a connection for the next call, if it is fit for one."""
         connection.leave_room()
-        if not connection.is_quiet:
-            connection.abort()
-            return
         loop = asyncio.get_running_loop()
-        self._idle[origin].append((loop.time(), connection))
+        self._shelves[origin].put(loop.time(), connection)
         if self._sweep is None:
             self._sweep = loop.call_later(self._idle_seconds, self._sweep_idle)
 
@@ -154,17 +146,14 @@ class Pool:
 
     def _sweep_idle(self) -> None:
         loop = asyncio.get_running_loop()
-        self._close_idle(since=loop.time() - self._idle_seconds)
+        self._clear(now=loop.time())
         self._sweep = None
-        if any(self._idle.values()):
+        if any(self._shelves.values()):
             self._sweep = loop.call_later(self._idle_seconds, self._sweep_idle)
 
-    def _close_idle(self, *, since: float) -> None:
-        for origin, idle in tuple(self._idle.items()):
-            for kept, connection in idle:
-                if kept <= since:
-                    connection.abort()
-            self._idle[origin] = [each for each in idle if each[0] > since]
+    def _clear(self, *, now: float) -> None:
+        for shelf in self._shelves.values():
+            shelf.clear(now)
 
 
 class Call:

@@ -10,8 +10,10 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin
 
 import msgspec
+from msgspec.structs import replace
 
 from batcher.transport.errorbody import ErrorBody, error_in, read_error
 from batcher.transport.parser import IMAGE_KEYS, LOCATION_KEYS
@@ -21,7 +23,12 @@ if TYPE_CHECKING:
 
 _CARRIERS: Final = (*IMAGE_KEYS, *LOCATION_KEYS)
 _PLACEHOLDER: Final = re.compile(r"data:(\d{1,9})")
-_ADDRESS: Final = re.compile(r"\s*(https?://\S+)\s*", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r"https?://\S+", re.IGNORECASE)
+_REFERENCE: Final = re.compile(r"\.{0,2}/(?!9j/)\S+|(?=\S*\.)[^\s/:]+(:\d+)?/\S+")
+"""What can be an address without its scheme, host or path: `//host/x`, `/x`, `../x`,
+`host:80/x` or `files/x.png`; not a JPEG's Base64, which begins with `/9j/`."""
+
+_HOST: Final = re.compile(r"[^./:]+(?:\.[^/]+|:\d+)/")
 _DEEPEST_USAGE: Final = 3
 
 
@@ -31,7 +38,7 @@ class ReplyImage(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         index: 0-based position in the reply.
         number: The streamed image, as numbered by the parser's events, or None.
-        url: Where the image can be fetched, or None.
+        url: Where the image can be fetched, or None; see `Reply.resolved`.
         revised_prompt: The prompt as the gateway rewrote it; None when absent or "".
         defect: Why the entry brings no image, or None. Then `number` or `url` is set.
     """
@@ -51,26 +58,24 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         complete: The body was read to its end; when not, `images` are those whose
             text arrived in full.
         usage: The gateway's count of tokens, numbers and texts only.
-        created: Seconds since the epoch.
-        size: What was drawn, as the gateway says. So are the next three.
-        quality: One of OpenAI's levels, or the gateway's own.
-        output_format: Not to be relied on: look at the bytes.
-        background: Such as `opaque`.
+        quality: What was drawn, as the gateway says: one of OpenAI's levels, or its
+            own.
     """
 
     images: tuple[ReplyImage, ...]
     complete: bool = True
     usage: Mapping[str, object] | None = None
-    created: int | None = None
-    size: str | None = None
     quality: str | None = None
-    output_format: str | None = None
-    background: str | None = None
 
     @property
     def usable(self) -> tuple[ReplyImage, ...]:
         """The entries that bring an image."""
         return tuple(image for image in self.images if image.defect is None)
+
+    def resolved(self, base: str) -> Reply:
+        """Give the same with addresses in full, as seen from where it came from."""
+        images = tuple(_resolved(image, base) for image in self.images)
+        return replace(self, images=images)
 
 
 def interpret(document: Document) -> Reply | ErrorBody:
@@ -101,7 +106,7 @@ def interpret(document: Document) -> Reply | ErrorBody:
 def _entries(value: object) -> Iterator[Mapping[str, object]]:
     """Give the parts of a value that bring an image each."""
     if isinstance(value, dict):
-        if str(value.get("type")).endswith("partial_image"):
+        if _is_preview(value):
             return
         found = value.get("data") or value.get("images")
         if not isinstance(found, list | dict):
@@ -115,6 +120,14 @@ def _entries(value: object) -> Iterator[Mapping[str, object]]:
             yield {"url": entry}
 
 
+def _is_preview(value: Mapping[str, object]) -> bool:
+    """Tell whether an event brings an image that is not finished; a type says best."""
+    kind = value.get("type")
+    if not kind:
+        return isinstance(value.get("partial_image_index"), int)
+    return str(kind).endswith("partial_image")
+
+
 def _image(
     index: int, entry: Mapping[str, object], defects: tuple[str | None, ...]
 ) -> ReplyImage:
@@ -124,9 +137,9 @@ def _image(
     defect: str | None = None
     for text in filter(None, (_carried(entry.get(key)) for key in _CARRIERS)):
         placeholder = _PLACEHOLDER.fullmatch(text)
-        address = _ADDRESS.fullmatch(text)
-        if address:
-            url = url or address[1]
+        address = _address(text.strip(), entry)
+        if address is not None:
+            url = url or address
         elif placeholder is None or int(placeholder[1]) >= len(defects):
             defect = defect or "neither Base64 nor a web address"
         elif defects[int(placeholder[1])]:
@@ -143,6 +156,32 @@ def _image(
     )
 
 
+def _address(text: str, entry: Mapping[str, object]) -> str | None:
+    """Give what can be the address of an image, or a reference to it (RFC 3986 §4).
+
+    A mere reference beside an error is a page's, such as that to log in at.
+    """
+    if _ADDRESS.fullmatch(text):
+        return text
+    if not _REFERENCE.fullmatch(text) or error_in(entry) is not None:
+        return None
+    return f"//{text}" if _HOST.match(text) else text
+
+
+def _resolved(image: ReplyImage, base: str) -> ReplyImage:
+    """Give it with its address in full (RFC 3986 §5).
+
+    A whole address stays as it is spelt, for a signature may be over it; so does what
+    makes none, to be refused when it is fetched.
+    """
+    if image.url is None or _ADDRESS.fullmatch(image.url):
+        return image
+    try:
+        return replace(image, url=urljoin(base, image.url))
+    except ValueError:
+        return image
+
+
 def _carried(value: object) -> str | None:
     if isinstance(value, dict):  # chat completions' {"image_url": {"url": …}}
         value = value.get("url")
@@ -155,16 +194,11 @@ def _reply(document: Document, images: tuple[ReplyImage, ...]) -> Reply:
         if isinstance(value, dict):
             said.update((key, told) for key, told in value.items() if told is not None)
     usage = _plain(said.get("usage"), _DEEPEST_USAGE)
-    created = said.get("created", said.get("created_at"))
     return Reply(
         images=images,
         complete=document.complete,
         usage=usage if isinstance(usage, dict) and usage else None,
-        created=created if isinstance(created, int) else None,
-        size=_text(said.get("size")),
         quality=_text(said.get("quality")),
-        output_format=_text(said.get("output_format")),
-        background=_text(said.get("background")),
     )
 
 

@@ -6,6 +6,7 @@ body means.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import httptools
@@ -20,6 +21,16 @@ Piece: TypeAlias = bytes | memoryview
 """Some bytes of a body; a view is of what was fed, and as short-lived."""
 
 _SWITCHING: Final = 101
+
+_HEAD: Final = re.compile(rb"(?s)(?:HTTP/1\.\d 1\d\d.*?\n\r?\n)*+.*?\n(?=\r?\n)")
+_LISTED: Final = re.compile(
+    rb"(?im)^(content-length:[ \t]*(\d+))(?:[ \t]*,[ \t]*\2\b)+"
+)
+_REPEATED: Final = re.compile(
+    rb"(?im)^(content-length:[ \t]*(\d+)[ \t]*\r?\n(?:[^\r\n]+\r?\n)*?)"
+    rb"content-length:[ \t]*\2[ \t]*\r?\n"
+)
+"""Lengths that are told more than once, and the same each time."""
 
 
 class BrokenReplyError(OSError):
@@ -43,6 +54,8 @@ class ResponseParser:
         self.is_reusable = False
         self._parser: httptools.HttpResponseParser | None = None
         self._pieces: list[bytes] = []
+        self._head = b""  # and what came before it, until it is whole
+        self._is_mended = False
         self._left = 0  # of a body whose length was told
         self._is_until_close = False
         self._beside = 0  # bytes since the last that were of the body
@@ -91,9 +104,11 @@ class ResponseParser:
         self.is_whole = not self._left
         return [received]
 
-    def _parse(self, received: memoryview) -> Sequence[Piece]:
+    def _parse(self, received: memoryview | bytes) -> Sequence[Piece]:
         if self._error is not None:
             raise self._error
+        if self._parser is None and self._head:  # from its beginning, once more
+            received, self._head = self._head + bytes(received), b""
         parser = self._parser or self._begin()
         self._pieces = []
         try:
@@ -102,19 +117,42 @@ class ResponseParser:
             self.is_whole = True
             self.is_reusable = False
         except httptools.HttpParserError as error:
-            self.is_reusable = False
-            self._error = BrokenReplyError(f"the reply is no HTTP: {error}")
+            if self.status is None and "Content-Length" in str(error):
+                return self._parse_mended(self._head + bytes(received), error)
+            self._give_up(error)
+        if self.status is None:
+            self._head += received
         if self._left:
             self._left -= sum(map(len, self._pieces))
         # It refers to this object, and this object to it.
         self._parser = None if self.is_whole or self._left else parser
         return self._pieces
 
+    def _parse_mended(
+        self, text: bytes, error: httptools.HttpParserError
+    ) -> Sequence[Piece]:
+        """Read several equal lengths as one (RFC 9112 §6.3), which llhttp does not."""
+        head = _HEAD.match(text)
+        if head is None:  # not all of it has come
+            self._head, self._parser = text, None
+            return ()
+        mended = _mended(head[0])
+        if mended == head[0]:
+            self._give_up(error)
+            return ()
+        self._head, self._parser, self._is_mended = b"", None, True
+        return self._parse(mended + text[head.end() :])
+
+    def _give_up(self, error: httptools.HttpParserError) -> None:
+        self.is_reusable = False
+        self._error = BrokenReplyError(f"the reply is no HTTP: {error}")
+
     def _begin(self) -> httptools.HttpResponseParser:
         parser = httptools.HttpResponseParser(self)
         # As browsers read, and aiohttp: what is paid for is not to be picked at.
         parser.set_dangerous_leniencies(
             lenient_headers=True,
+            lenient_chunked_length=True,
             lenient_optional_cr_before_lf=True,
             lenient_spaces_after_chunk_size=True,
         )
@@ -141,9 +179,11 @@ class ResponseParser:
         if self.is_whole or (status < 200 and status != _SWITCHING):
             return
         self.status = status
-        self.is_reusable = self._parser.should_keep_alive()
         coding = self.headers.get("transfer-encoding")
         length = self.headers.get("content-length", "")
+        # Framed in two ways: another reader may see its end elsewhere.
+        is_odd = self._is_mended or (coding is not None and length != "")
+        self.is_reusable = self._parser.should_keep_alive() and not is_odd
         if coding is None and length.isdecimal():
             self._left = int(length)
         elif coding is None or not coding.lower().rstrip().endswith("chunked"):
@@ -159,3 +199,10 @@ class ResponseParser:
         if self.status is not None:
             self.is_whole = True
             self._left = 0
+
+
+def _mended(head: bytes) -> bytes:
+    head = _LISTED.sub(rb"\1", head)
+    while (shorter := _REPEATED.sub(rb"\1", head)) != head:
+        head = shorter
+    return head

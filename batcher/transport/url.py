@@ -6,7 +6,7 @@ import string
 from base64 import b64encode
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -78,6 +78,17 @@ def read_url(text: str) -> Url:
         authority=shown if port == usual else f"{shown}:{port}",
         target=quote(target, safe=_PRINTABLE, errors="surrogateescape"),
         credentials=_credentials(parts.username, parts.password),
+    )
+
+
+def bare(address: str) -> str:
+    """Give an address without its user, query and fragment, where secrets may stand."""
+    try:
+        parts = urlsplit(address.strip())
+    except ValueError:
+        return ""
+    return urlunsplit(
+        (parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")
     )
 
 

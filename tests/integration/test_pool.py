@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import struct
+from itertools import count
 
 import pytest
 
@@ -43,7 +44,7 @@ async def said(pool: Pool, origin: str, body: bytes = b"") -> tuple[int, bytes]:
 
 async def unfit(pool: Pool) -> None:
     """Wait until no idle connection is fit for another call."""
-    kept = [each for idle in pool._idle.values() for _, each in idle]
+    kept = [each for shelf in pool._shelves.values() for _, each in shelf._kept]
     async with asyncio.timeout(10):
         while any(each.is_quiet for each in kept):  # noqa: ASYNC110 - the kernel's clock
             await asyncio.sleep(0)
@@ -73,10 +74,45 @@ class Script:
 
 async def test_one_connection_serves_one_call_after_the_other() -> None:
     script = Script()
-    async with talking(script) as origin, Pool() as pool:
+    async with talking(script) as origin, Pool(rest_seconds=0) as pool:
         for _ in range(3):
             assert await said(pool, origin) == (200, b"hello")
     assert (script.connections, len(script.heads)) == (1, 3)
+
+
+@pytest.mark.parametrize("delay", [0, 0.002, 0.005])
+async def test_a_connection_closed_soon_after_a_reply_loses_no_call(
+    delay: float,
+) -> None:
+    connections = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await read_request(reader)
+        writer.write(REPLY)
+        await asyncio.sleep(delay)
+
+    async with talking(talk) as origin, Pool() as pool:
+        for _ in range(30):
+            assert await said(pool, origin) == (200, b"hello")
+    assert connections == 30
+
+
+async def test_a_second_reply_is_not_that_of_the_next_call() -> None:
+    numbers = count(1)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await read_request(reader):
+            number = b"%05d" % next(numbers)
+            for _ in range(2):
+                writer.write(REPLY.replace(b"hello", number))
+                await writer.drain()
+                await asyncio.sleep(0.001)
+
+    async with talking(talk) as origin, Pool() as pool:
+        found = [await said(pool, origin) for _ in range(30)]
+    assert found == [(200, b"%05d" % number) for number in range(1, 31)]
 
 
 async def test_calls_at_once_have_a_connection_each() -> None:
@@ -89,7 +125,7 @@ async def test_calls_at_once_have_a_connection_each() -> None:
 
 async def test_a_connection_is_not_kept_for_long() -> None:
     script = Script()
-    async with talking(script) as origin, Pool(idle_seconds=0) as pool:
+    async with talking(script) as origin, Pool(rest_seconds=0, idle_seconds=0) as pool:
         for _ in range(2):
             await said(pool, origin)
             await script.ended.acquire()
@@ -117,7 +153,7 @@ async def test_a_connection_that_is_not_fit_for_it_serves_no_second_call(
     reply: bytes,
 ) -> None:
     script = Script(reply)
-    async with talking(script) as origin, Pool() as pool:
+    async with talking(script) as origin, Pool(rest_seconds=0) as pool:
         for _ in range(2):
             assert await said(pool, origin) == (200, b"hello")
     assert script.connections == 2
@@ -138,7 +174,7 @@ async def test_what_comes_unasked_ends_an_idle_connection() -> None:
         noticed.set()
         await reader.read()
 
-    async with talking(talk) as origin, Pool() as pool:
+    async with talking(talk) as origin, Pool(rest_seconds=0) as pool:
         assert await said(pool, origin) == (200, b"hello")
         go_on.set()
         await noticed.wait()
@@ -373,7 +409,8 @@ async def test_a_body_of_any_size_arrives_as_it_was(size: int, is_tls: bool) -> 
     script = Script(head + body)
     trusting = ssl.create_default_context()
     AUTHORITY.configure_trust(trusting)
-    async with talking(script, is_tls=is_tls) as origin, Pool(tls=trusting) as pool:
+    eager = Pool(tls=trusting, rest_seconds=0)
+    async with talking(script, is_tls=is_tls) as origin, eager as pool:
         for _ in range(2):
             assert await said(pool, origin, body) == (200, body)
     assert script.connections == 1

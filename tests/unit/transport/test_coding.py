@@ -50,8 +50,33 @@ def test_a_small_body_comes_out_in_pieces_of_bounded_size() -> None:
     assert max(sizes) <= LARGEST_PIECE
 
 
-def test_what_follows_the_packed_body_is_left_out() -> None:
-    assert list(Unpacker("gzip").unpack([packed(b"abc", 31) + b"junk"])) == [b"abc"]
+@given(
+    bodies=st.lists(st.binary(max_size=300), min_size=1, max_size=4),
+    places=st.lists(st.integers(1, 900), max_size=6),
+    junk=st.sampled_from([b"", b"junk", b"\0" * 9]),
+)
+def test_a_body_packed_in_several_parts_is_unpacked(
+    bodies: list[bytes], places: list[int], junk: bytes
+) -> None:
+    unpacker = Unpacker("gzip")
+    pieces = cut(b"".join(packed(body, 31) for body in bodies) + junk, places)
+    found = b"".join(b"".join(unpacker.unpack([each])) for each in pieces)
+    assert found == b"".join(bodies)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+@pytest.mark.parametrize("junk", [b"junk", b"\0" * 9])
+def test_what_follows_the_packed_body_is_left_out(coding: str, junk: bytes) -> None:
+    unpacker = Unpacker(coding)
+    pieces = [packed(b"abc", WINDOWS[coding]) + junk, junk]
+    assert [list(unpacker.unpack([each])) for each in pieces] == [[b"abc"], []]
+
+
+def test_a_later_part_that_breaks_off_is_a_broken_reply() -> None:
+    part = packed(bytes(range(256)) * 9, 31)
+    unpacker = Unpacker("gzip")
+    with pytest.raises(BrokenReplyError, match="not packed"):
+        list(unpacker.unpack([part, part[:-20], part[-20:-8] + bytes(8)]))
 
 
 def test_what_is_not_packed_is_a_broken_reply() -> None:

@@ -10,6 +10,10 @@ def read(body: str) -> ErrorBody:
     return read_error(read_document(body.encode()))
 
 
+def raw(body: str) -> ErrorBody:
+    return ErrorBody(message=body, is_raw=True)
+
+
 @pytest.mark.parametrize(
     ("body", "error"),
     [
@@ -110,10 +114,10 @@ def read(body: str) -> ErrorBody:
             ErrorBody(message=""),
             id="nested too deep",
         ),
-        pytest.param("<html>", ErrorBody(message="<html>"), id="HTML"),
-        pytest.param("", ErrorBody(message=""), id="empty"),
-        pytest.param("{}", ErrorBody(message="{}"), id="empty object"),
-        pytest.param('{"data":[]}', ErrorBody(message='{"data":[]}'), id="no error"),
+        pytest.param("<html>", raw("<html>"), id="HTML"),
+        pytest.param("", raw(""), id="empty"),
+        pytest.param("{}", raw("{}"), id="empty object"),
+        pytest.param('{"data":[]}', raw('{"data":[]}'), id="no error"),
     ],
 )
 def test_an_error_is_read_in_every_shape(body: str, error: ErrorBody) -> None:

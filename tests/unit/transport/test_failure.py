@@ -219,12 +219,46 @@ def test_everything_known_of_a_failure_is_told() -> None:
         (502, "", "HTTP 502 without a reason"),
         (None, "", "no reply"),
         (524, CLOUDFLARE_524, "api.example | 524: A timeout occurred"),
+        (502, "<html><title>Bad Gateway</title>", "HTTP 502: Bad Gateway"),
+        (403, "Sorry", "HTTP 403: Sorry"),
+        (500, openai(None, "Sorry"), "Sorry"),
+        (None, "Sorry", "Sorry"),
+        (200, '{"data":[' + "7," * 99, 'HTTP 200: {"data":[' + "7," * 45 + "…"),
     ],
 )
 def test_a_failure_always_has_a_message(
     status: int | None, body: str, message: str
 ) -> None:
     assert fail(status, body).message == message
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        (
+            "https://u:p@a.example/v1/images/generations?key=x",
+            "HTTP 301: moved to https://a.example/v1/images/generations; a key follows",
+        ),
+        (
+            "https://a.example/v1/images/generations",
+            "no redirect: set the base URL to https://a.example/v1",
+        ),
+        ("/login?next=/v1", "moved to /login; a key follows no redirect: check the"),
+        ("/v1/images/generations", "check the base URL"),
+        ("http://[", "HTTP 301 without a reason"),
+    ],
+)
+def test_a_redirect_is_named_with_what_to_do(location: str, words: str) -> None:
+    failure = fail(301, "", location=location)
+    assert failure.error_class is ErrorClass.CONFIG
+    assert words in failure.message
+
+
+def test_where_a_redirect_leads_is_shown_without_a_secret() -> None:
+    headers = {"location": "https://a.example/sk-1234/x"}
+    error = ErrorBody(message="")
+    failure = classify(308, error, headers, now=0.0, secrets=("sk-1234",))
+    assert "moved to https://a.example/***/x;" in failure.message
 
 
 def test_a_secret_reaches_neither_message_nor_code() -> None:

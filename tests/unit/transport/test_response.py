@@ -145,6 +145,52 @@ def test_a_connection_that_the_server_will_close_is_not_used_again(
     assert (found.body, found.is_whole, found.is_reusable) == (b"hello", True, False)
 
 
+CHUNKS = chunked([b"hello"], b"", b"")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        OK + b"Transfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n" + CHUNKS,
+        OK + b"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS,
+        OK + b"Content-Length: 5, 5 ,5\r\nServer: x\r\n\r\nhello",
+        OK + b"Content-Length: 5\r\nServer: x\r\ncontent-length:5\r\n\r\nhello",
+        OK + b"Content-Length: 5\r\n" * 3 + b"\r\nhello",
+        OK + b"Content-Length: 5\r\nContent-Length: 5, 5\r\n\r\nhello",
+        HINTS + OK + b"Content-Length: 5, 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\nContent-Length: 5\nContent-Length: 5\n\nhello",
+    ],
+    ids=["both", "both, turned", "list", "twice", "thrice", "mixed", "hinted", "bare"],
+)
+def test_a_body_that_is_framed_twice_is_read_and_ends_the_connection(
+    reply: bytes,
+) -> None:
+    whole = read([reply])
+    assert (whole.status, whole.body) == (200, b"hello")
+    assert (whole.is_whole, whole.is_reusable) == (True, False)
+    for place in range(1, len(reply)):
+        assert read([reply[:place], reply[place:]]) == whole
+    assert read(reply[place : place + 1] for place in range(len(reply))) == whole
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        b"Content-Length: 5, 6\r\n",
+        b"Content-Length: 5, 55\r\n",
+        b"Content-Length: 5\r\nContent-Length: 6\r\n",
+        b"Content-Length: 5,\r\n",
+        b"Content-Length: 5x\r\n",
+        b"Content-Length: -5\r\n",
+    ],
+)
+def test_lengths_that_contradict_are_broken(lengths: bytes) -> None:
+    reply = OK + lengths + b"\r\nhello"
+    for place in range(len(reply)):
+        with pytest.raises(BrokenReplyError):
+            read([reply[:place], reply[place:]] if place else [reply])
+
+
 @pytest.mark.parametrize("junk", [b"x", b"\0\0", LENGTH, b"HTTP/1.1 200"])
 @pytest.mark.parametrize("reply", [LENGTH, CHUNKED], ids=["length", "chunked"])
 def test_what_follows_a_reply_unasked_is_not_part_of_it(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batcher.transport.url import Origin, UrlError, read_url, request_head
+from batcher.transport.url import Origin, UrlError, bare, read_url, request_head
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,19 @@ def test_a_head_is_written_line_by_line() -> None:
 def test_no_header_holds_another(value: str) -> None:
     with pytest.raises(UrlError):
         request_head("GET", read_url("http://a"), {"Authorization": value})
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://u:p@a:8443/b/c?key=x#d", "https://a:8443/b/c"),
+        ("//u@a/b?x", "//a/b"),
+        (" /login?next=/v1 ", "/login"),
+        ("", ""),
+        ("http://[::1", ""),
+    ],
+)
+def test_an_address_is_shown_without_what_may_be_secret(
+    address: str, shown: str
+) -> None:
+    assert bare(address) == shown
