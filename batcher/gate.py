@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from batcher.governor import Admission, Governor, Hold, Outcome, Rotation
+from batcher.governor import Admission, Governor, Hold, Outcome, Rotation, Space
 from batcher.models import ErrorClass
 
 if TYPE_CHECKING:
@@ -37,11 +37,13 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     Attributes:
         images: How many its request asks for.
         usd: Its worst cost, None when it has no price.
+        size: As it is sent.
         answer: Its admission; None once the gate is closed.
     """
 
     images: int
     usd: Decimal | None
+    size: str | None
     answer: asyncio.Future[Admission | None]
 
 
@@ -53,9 +55,11 @@ class Gate:
         clock: Monotonic seconds, the governor's.
         others: Who else works on the same.
         announce: Is told, once, why it was closed for good.
+        space: Whether images still fit where they go; by default they do.
 
     Attributes:
         governor: The governor, to be asked for its standing.
+        space: To be told how large images are.
         stopped: Why it was closed, by whoever gave a reason first; None while nobody
             has, as when a run is drained.
     """
@@ -66,8 +70,11 @@ class Gate:
         clock: Callable[[], float],
         others: Others | None = None,
         announce: Callable[[Failure], None] | None = None,
+        *,
+        space: Space | None = None,
     ) -> None:
         self.governor = governor
+        self.space = space or Space()
         self._others = others
         self._announce = announce
         self.stopped: Failure | None = None
@@ -81,12 +88,15 @@ class Gate:
         """Tell whether nobody leaves any more."""
         return self._closed.is_set()
 
-    async def enter(self, images: int, usd: Decimal | None) -> Admission | None:
+    async def enter(
+        self, images: int, usd: Decimal | None, size: str | None = None
+    ) -> Admission | None:
         """Wait for leave to send a request.
 
         Args:
             images: How many it asks for.
             usd: Its worst cost, None when it has no price.
+            size: As it is sent.
 
         Returns:
             The admission, to be given back to `leave`; None once the gate is closed.
@@ -94,7 +104,7 @@ class Gate:
         if self.is_closed:
             return None
         answer = asyncio.get_running_loop().create_future()
-        visitor = Visitor(images=images, usd=usd, answer=answer)
+        visitor = Visitor(images=images, usd=usd, size=size, answer=answer)
         self._waiting.append(visitor)
         if len(self._waiting) == 1:
             self._let_out()
@@ -113,6 +123,7 @@ class Gate:
         """Give an admission back, with what came of it."""
         now = self._clock()
         self.governor.settle(now, admission, outcome)
+        self.space.settle(admission)
         failure = outcome.failure
         is_refused = failure and failure.error_class is ErrorClass.RATE_LIMITED
         if self._others is not None and is_refused:
@@ -123,6 +134,10 @@ class Gate:
             if let_in:
                 self._others.refused(let_in)
         self.notice()
+
+    def ended(self, admission: Admission, failure: Failure) -> None:
+        """Note that a request has ended, after this admission, without an image."""
+        self.governor.ended(self._clock(), admission, failure)
 
     def is_ours(self) -> bool:
         """Tell whether one more request may leave; asked right before it does."""
@@ -170,11 +185,13 @@ class Gate:
             if visitor.answer.done():  # cancelled
                 self._waiting.popleft()
                 continue
-            answer = self.governor.ask(
-                self._clock(), images=visitor.images, usd=visitor.usd
+            now, images = self._clock(), visitor.images
+            answer = self.space.check(now, visitor.size, images) or self.governor.ask(
+                now, images=images, usd=visitor.usd
             )
             if isinstance(answer, Admission):
                 self._waiting.popleft()
+                self.space.put_aside(answer, visitor.size)
                 visitor.answer.set_result(answer)
             elif isinstance(answer, Hold):
                 self._hold(answer.until)

@@ -1,8 +1,8 @@
 """Decides what follows a failed attempt; never sleeps, draws or sends.
 
-The rules are DESIGN §6's table. Delays are exponential with full jitter
-(https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), and never
-shorter than what the gateway asked for, as far as the user is ready to wait.
+The rules are the table of README, Errors of a request. Delays are exponential with full
+jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), and
+never shorter than what the gateway asked for, as far as the user is ready to wait.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ RULES: Mapping[ErrorClass, Rule] = {
     ErrorClass.LEASE: _STOP,
     ErrorClass.SPEND: _STOP,
 }
-"""Every class of DESIGN §6. `download` has fetches of its own, never a new POST."""
+"""Every class of an error. `download` has fetches of its own, never a new POST, see
+`worker.patience`."""
 
 
 class Next(StrEnum):

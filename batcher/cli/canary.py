@@ -6,14 +6,28 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from batcher.cli.signals import interruptible
 from batcher.cli.words import counts, duration, usd
+from batcher.control import INTERRUPTED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from decimal import Decimal
 
     from batcher.models import Summary
     from batcher.plan import Plan
+
+NOT_AGREED = {
+    "class": "canary",
+    "message": "nobody agreed to go on after the canary; --yes does",
+}
+INTERRUPTED_ASKING = {
+    "class": INTERRUPTED,
+    "message": "stopped by a signal at the canary's question",
+}
+"""Why a run is no more than its canary: `stopped` of its summary."""
 
 
 def canary_lines(canary: Summary, whole: Plan, before: Decimal) -> Iterator[str]:
@@ -41,13 +55,41 @@ def canary_lines(canary: Summary, whole: Plan, before: Decimal) -> Iterator[str]
 
 
 def agrees() -> bool:
-    """Ask the person at the terminal, if there is one; an interruption is a no."""
+    """Ask the person at the terminal, if there is one.
+
+    Raises:
+        Interruption: A signal came in place of an answer.
+    """
     if not sys.stdin.isatty():
         return False
     answer = ""
-    with suppress(KeyboardInterrupt):
-        print("go on? [y/N] ", end="", file=sys.stderr, flush=True)
-        answer = sys.stdin.readline()
-    if not answer.endswith("\n"):
-        print(file=sys.stderr)
+    try:
+        with interruptible(), suppress(OSError):  # its terminal was closed
+            print("go on? [y/N] ", end="", file=sys.stderr, flush=True)
+            answer = sys.stdin.readline()
+    finally:
+        if not answer.endswith("\n"):
+            with suppress(OSError):
+                print(file=sys.stderr)
     return answer.strip().lower() in ("y", "yes")
+
+
+def ended_with(
+    canary: Summary, total: int, stopped: Mapping[str, str], *, exit_code: int
+) -> Summary:
+    """Make of the canary's summary that of the whole run, stopped after it.
+
+    Args:
+        canary: What the run directory holds after the canary.
+        total: Requests of the whole run.
+        stopped: Why it is not done.
+        exit_code: What to exit with if there is a rest.
+    """
+    rest = total - canary.total
+    return replace(
+        canary,
+        total=total,
+        pending=canary.pending + rest,
+        exit_code=exit_code if rest else canary.exit_code,
+        stopped=stopped,
+    )

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from batcher.control import Control
 
 INTERRUPTIONS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 HUNG_UP = 129
+
+
+class Interruption(KeyboardInterrupt):
+    """A signal came where the command waits for a person.
+
+    Attributes:
+        exit_code: What the command is to exit with.
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__()
+        self.exit_code = exit_code
 
 
 def attend_signals(control: Control) -> None:
@@ -23,5 +38,28 @@ def attend_signals(control: Control) -> None:
     loop = asyncio.get_running_loop()
     for number, code in INTERRUPTIONS.items():
         loop.add_signal_handler(number, control.interrupt, code)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+    if hears_hangups():
         loop.add_signal_handler(signal.SIGHUP, control.hang_up, HUNG_UP)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let signals raise `Interruption` while no event loop runs."""
+    codes = {**INTERRUPTIONS}
+    if hears_hangups():
+        codes[signal.SIGHUP] = HUNG_UP
+
+    def interrupt(number: int, _: object) -> NoReturn:
+        raise Interruption(codes[signal.Signals(number)])
+
+    before = {number: signal.signal(number, interrupt) for number in codes}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def hears_hangups() -> bool:
+    """Tell whether a hangup is not to be ignored, as `nohup` asks."""
+    return signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN

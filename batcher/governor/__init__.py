@@ -4,6 +4,7 @@ from batcher.governor.admission import Admission, Halt, Hold, Limits, Outcome, S
 from batcher.governor.budget import Budget
 from batcher.governor.governor import Governor
 from batcher.governor.rotation import Account, Rotation, reasons
+from batcher.governor.space import Space
 
 __all__ = [
     "Account",
@@ -15,6 +16,7 @@ __all__ = [
     "Limits",
     "Outcome",
     "Rotation",
+    "Space",
     "Standing",
     "reasons",
 ]

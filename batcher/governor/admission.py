@@ -31,6 +31,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         longest_outage: Seconds the breaker may stay open before giving up.
         first_invalid: Requests found invalid, with nothing else before, that stop a
             run.
+        fruitless: Requests that end in a row, maybe billed and without an image, until
+            the run pauses for one more attempt, and stops if that is wasted, too.
         wait_for_quota: When the quota is gone, wait for it instead of stopping.
 
     Raises:
@@ -46,10 +48,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     longest_wait: float = 1800.0
     longest_outage: float = 3600.0
     first_invalid: int = 10
+    fruitless: int = 25
     wait_for_quota: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("concurrency", "ipm", "rpm", "first_invalid"):
+        for name in ("concurrency", "ipm", "rpm", "first_invalid", "fruitless"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value!r}; it must be more than 0")
@@ -135,7 +138,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         seconds_left: Until the next try, when that is known.
         spent: USD, with what the ledger said at the start.
         reserved: USD that what is in flight may cost at most.
-        unknown: USD that may have been billed without an image.
+        unknown: USD that may have been billed without an image; `maybe_billed_usd` to
+            whoever asks, beside whom `unknown` counts requests.
         left: USD of the budget that nothing has a claim on; None without a budget.
     """
 
@@ -148,5 +152,5 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     seconds_left: float | None
     spent: Decimal
     reserved: Decimal
-    unknown: Decimal
+    unknown: Decimal = msgspec.field(name="maybe_billed_usd")
     left: Decimal | None

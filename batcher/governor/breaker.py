@@ -3,7 +3,8 @@
 It opens when the last 10 requests failed because of the gateway's state (`overloaded`,
 `server`, `connect`, in any mixture), or 80 % of the last 20 did within one minute.
 Outcomes that say nothing of that state (a 429, an ambiguous one, a request that was
-never sent) count as neither. All of it can be counted again from the ledger.
+never sent) count as neither. All of it can be counted again from the ledger. The
+governor opens it for reasons of its own as well: a quota to wait for, and `waste`.
 
 While it is open one request at a time leaves as a probe: after 30 s, then after twice
 as long each time, up to 5 minutes, and not sooner than the gateway asks, within what

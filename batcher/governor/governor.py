@@ -1,10 +1,11 @@
 """Decides when the next request may leave.
 
-Puts together the pace, the breaker and the budget, which know nothing of each other,
-with the concurrency limit and the pause by hand. The engine asks before each request
-and settles each admission exactly once; it asks again after every settlement, every
-change and at the time a `Hold` names. Knows nothing of HTTP, of retry delays of single
-requests or of the clock: every call is told the time, in monotonic seconds.
+Puts together the pace, the breaker, the budget and what is wasted, which know nothing
+of each other, with the concurrency limit and the pause by hand. The engine asks before
+each request and settles each admission exactly once; it asks again after every
+settlement, every change and at the time a `Hold` names. Knows nothing of HTTP, of retry
+delays of single requests or of the clock: every call is told the time, in monotonic
+seconds.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from batcher.governor.admission import (
     Standing,
 )
 from batcher.governor.breaker import DOWN, Breaker
-from batcher.governor.budget import Budget
+from batcher.governor.budget import NOTHING, Budget, either
 from batcher.governor.pace import Pace
 from batcher.governor.tally import Tally
+from batcher.governor.waste import Waste
 from batcher.models import ErrorClass
 
 if TYPE_CHECKING:
@@ -34,15 +36,7 @@ if TYPE_CHECKING:
 
     from batcher.models import Failure
 
-__all__ = [
-    "Admission",
-    "Governor",
-    "Halt",
-    "Hold",
-    "Limits",
-    "Outcome",
-    "Standing",
-]
+__all__ = ["Governor"]
 
 FATAL = frozenset(
     {
@@ -53,7 +47,7 @@ FATAL = frozenset(
         ErrorClass.SPEND,
     }
 )
-"""Classes after which nothing more is worth sending (DESIGN §6)."""
+"""Classes after which nothing more is worth sending (README, Errors of a request)."""
 
 REFUSED = frozenset({ErrorClass.RATE_LIMITED, ErrorClass.CONNECT})
 """Classes of requests that did not get past the gateway's limiter."""
@@ -88,6 +82,7 @@ class Governor:
         self.pace = Pace(limits, now=now, random=random)
         self.breaker = Breaker(random, longest_asked=limits.longest_wait)
         self.budget = Budget() if budget is None else budget
+        self.waste = Waste()
         self.made = Tally(now)
         self.in_flight: set[int] = set()
         self.number = 0
@@ -189,6 +184,7 @@ class Governor:
             self.pace.hinted(now, outcome.hint)
         self.settle_pace(now, admission, outcome)
         self.settle_breaker(now, admission, outcome)
+        self.settle_waste(admission, outcome)
         if outcome.failure is not None:
             self.settle_failure(now, outcome.failure)
         elif not outcome.is_unsent:
@@ -220,6 +216,28 @@ class Governor:
         given_up = self.breaker.given_up(now, self.limits.longest_outage)
         if given_up is not None:
             self.stop(given_up)
+
+    def settle_waste(self, admission: Admission, outcome: Outcome) -> None:
+        """Count what is paid for nothing; a probe that is, too, may end the run."""
+        failure = outcome.failure
+        if failure is None:
+            if not outcome.is_unsent:
+                self.waste.clear()
+        elif failure.maybe_billed:
+            self.waste.add(either(outcome.maybe_billed, admission.usd or NOTHING))
+            if admission.is_probe and self.waste.requests >= self.limits.fruitless:
+                self.stop(self.waste.told(failure))
+
+    def ended(self, now: float, _: Admission, failure: Failure) -> None:
+        """Count a request that has ended without an image; too many need a probe.
+
+        Its last admission tells a `Rotation` along which route that was.
+        """
+        if failure.maybe_billed:
+            self.waste.requests += 1
+            is_enough = self.waste.requests >= self.limits.fruitless
+            if is_enough and self.breaker.cause is None:
+                self.breaker.open(now, failure)
 
     def settle_failure(self, now: float, failure: Failure) -> None:
         """Stop the run for what more requests cannot help."""

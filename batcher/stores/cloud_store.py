@@ -61,6 +61,9 @@ class CloudStore:
         """Count nothing: what is kept is in the object store."""
         return 0
 
+    def space(self) -> None:
+        """Not know: an object store is never full."""
+
     async def begin(self, id_: str, attempt: int, number: int) -> CloudPartial:
         """Start an image; nothing is sent before a part is full, or it is finished."""
         name = partial_name(id_, attempt, number)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _BUFFER = 1 << 20
 _SPARE = ".spare"  # how the name of a file ends that is not whole yet
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""What a file system says that cannot give a file a second name."""
 
 
 class LocalDirectory:
@@ -99,7 +100,7 @@ class LocalDirectory:
         spare = self._spare(name, data)
         try:
             is_mine = self._named(spare, self.folder / name)
-            _sync_names(spare.parent)
+            sync_names(spare.parent)
         except OSError as error:
             raise self._refused("write", name, error) from error
         finally:
@@ -112,7 +113,7 @@ class LocalDirectory:
         spare = self._spare(name, data)
         try:
             spare.replace(self.folder / name)
-            _sync_names(spare.parent)
+            sync_names(spare.parent)
         except OSError as error:
             with suppress(OSError):
                 spare.unlink(missing_ok=True)
@@ -149,7 +150,7 @@ class LocalDirectory:
         except FileExistsError:
             return False
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in NO_LINKS:
                 raise
             return _copied(spare, final)
         return True
@@ -171,7 +172,7 @@ class LocalDirectory:
         return StoreError(f"cannot {verb} {place!r}: {error.strerror or error}")
 
 
-def _sync_names(folder: Path) -> None:
+def sync_names(folder: Path) -> None:
     """Bring a folder's names to the disk, where the system can."""
     with suppress(PermissionError):  # a folder cannot be opened on Windows
         file = os.open(folder, os.O_RDONLY)

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
+import shutil
 from collections import deque
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from batcher.images import Defect, Inspector
 from batcher.stores.disk import Disk
+from batcher.stores.folder import NO_LINKS
 from batcher.stores.local_partial import LocalPartial, refused
 from batcher.stores.name import (
     PARTIAL_FOLDER,
@@ -29,8 +30,6 @@ from batcher.stores.name import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 class LocalStore:
@@ -65,6 +64,14 @@ class LocalStore:
     def behind(self) -> int:
         """Count the images that were kept since the last sync."""
         return len(self._kept)
+
+    def space(self) -> int | None:
+        """Give the bytes that are free, as far as the file system tells."""
+        try:
+            usage = shutil.disk_usage(self._folder)
+        except OSError:
+            return None
+        return usage.free if usage.total else None
 
     async def begin(self, id_: str, attempt: int, number: int) -> LocalPartial:
         """Start an image; its file is made when the first bytes are flushed."""
@@ -137,7 +144,7 @@ class LocalStore:
         try:
             name = next(name for name in names if self._claim(name, partial))
         except OSError as error:
-            raise refused(output, error) from error
+            raise refused(output, error, folder=self._folder) from error
         self._kept.append(name)
         return name
 
@@ -155,7 +162,7 @@ class LocalStore:
             taken, own = Path(final), Path(partial)
             return taken.samefile(own) or _replace(taken, own)
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in NO_LINKS:
                 raise
             taken = Path(final)
             if taken.exists() and _is_taken(taken):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,8 @@ _LARGE = 256 << 10  # bytes: takes longer than to hand it to a thread and back
 
 _THREADS = ThreadPoolExecutor(4, thread_name_prefix="images")
 """More of them wait for the interpreter more than they hash and write."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 Link = Callable[[str, str, str], str]
 """Gives a whole file its final name, or the next free one: path, output, suffix."""
@@ -124,7 +127,9 @@ class LocalPartial:
                 return NotEmbedded(message="would not be the same image any more")
             changed.replace(path)
         except OSError as error:
-            raise refused(path.name, error) from error
+            with suppress(OSError):
+                changed.unlink()
+            raise refused(path.name, error, folder=path.parents[1]) from error
         return made
 
     def _end(self) -> Draft | Defect:
@@ -144,8 +149,14 @@ class LocalPartial:
         return self._draft
 
     def _refused(self, error: OSError) -> StoreError:
-        """Remember that bytes are missing: the image is never whole."""
-        self._refusal = refused(self._path.rpartition("/")[2], error)
+        """Remember that bytes are missing: the image is never whole.
+
+        What there is of it makes room at once, for those that still come.
+        """
+        path = Path(self._path)
+        self._refusal = refused(path.name, error, folder=path.parents[1])
+        with suppress(OSError):
+            self._remove()
         return self._refusal
 
     def _flush(self) -> None:
@@ -174,9 +185,21 @@ class LocalPartial:
             os.close(file)
 
 
-def refused(what: str, error: OSError) -> StoreError:
-    """Say what the file system would not keep, and why."""
-    return StoreError(f"cannot keep {what!r}: {error.strerror or error}")
+def refused(what: str, error: OSError, *, folder: Path) -> StoreError:
+    """Say what the file system would not keep, and why.
+
+    Args:
+        what: The image.
+        error: What the file system said.
+        folder: The run directory, which is what to make room in.
+    """
+    words = error.strerror or str(error)
+    if error.errno in _FULL:
+        return StoreError(
+            f"cannot keep an image in {str(folder)!r}: {words}; what is kept is safe; "
+            "free some space there and run it again"
+        )
+    return StoreError(f"cannot keep {what!r}: {words}")
 
 
 async def _visit(call: Callable[..., _T], *args: object) -> _T:

@@ -89,6 +89,9 @@ class Store(Protocol):
     def behind(self) -> int:
         """Count the kept images that `sync` has still to bring to the disk."""
 
+    def space(self) -> int | None:
+        """Give the bytes that are free; None where nobody knows. Never raises."""
+
     async def begin(self, id_: str, attempt: int, number: int) -> Partial:
         """Start an image; raises `StoreError`.
 

@@ -14,6 +14,7 @@ from batcher.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from batcher.governor import Space
     from batcher.ledger.event import Result
     from batcher.models import Request
     from batcher.provenance import Step
@@ -30,11 +31,13 @@ class Keeper:
     Args:
         terms: What to do with images that are not as asked.
         record: Where a kept request is written down.
+        space: Is told how large images are.
     """
 
-    def __init__(self, terms: Terms, record: Recorder) -> None:
+    def __init__(self, terms: Terms, record: Recorder, space: Space) -> None:
         self._terms = terms
         self._record = record
+        self._space = space
 
     async def keep(
         self,
@@ -55,6 +58,7 @@ class Keeper:
         drafts, defects = await _judge(partials)
         if not drafts:
             return _bad_reply(next(iter(defects), "no image came"))
+        self._space.saw(request.size, max(draft.bytes for draft in drafts.values()))
         found = mismatches(
             request,
             [draft.properties for draft in drafts.values()],

@@ -95,6 +95,7 @@ class Recorder:
                 maybe_billed=failure.maybe_billed,
                 delay=round(wait or 0.0, 3),
                 request_id=failure.request_id,
+                later=wait is None or UNSET,
             )
         )
         self._observer.retrying(request, failure, wait)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from batcher.stores import Draft
 from batcher.worker.arrival import Arrival
+from batcher.worker.fetcher import LOST_URL, is_short
 from batcher.worker.numbering import Numbering
 
 if TYPE_CHECKING:
@@ -81,15 +82,21 @@ class Recovery:
         if came:
             arrival = arrival.warned("adopted")
         fetched, lost = await self._fetcher.fetch(
-            request, line.attempt, numbering.missing(came), via=self._transport
+            request,
+            line.attempt,
+            numbering.missing(came),
+            via=self._transport,
+            is_new=False,
         )
         came |= fetched
-        if lost is None or (came and lost.final):
-            return await self._keeper.keep(request, came, arrival) is None
-        if lost.final and self._terms.choice.buy_lost_urls:
-            return False
-        self._record.lose(request, lost, arrival)
-        return True
+        if lost is not None:
+            if await is_short(request, came, lost):
+                if lost.final and self._terms.choice.buy_lost_urls:
+                    return False
+                self._record.lose(request, lost, arrival)
+                return True
+            arrival = arrival.warned(LOST_URL)
+        return await self._keeper.keep(request, came, arrival) is None
 
     async def _whole(self, request: Request, attempt: int) -> dict[int, Partial]:
         """Find the images of an attempt that are whole, by number."""

@@ -19,7 +19,7 @@ from batcher.models import ErrorClass, Failure, Request
 from batcher.payload import PayloadError, payload
 from batcher.retry import Decision, Next, decide, uses_attempt
 from batcher.worker.arrival import Arrival
-from batcher.worker.fetcher import Fetcher
+from batcher.worker.fetcher import LOST_URL, Fetcher, is_short
 from batcher.worker.keeper import Keeper, unpack
 from batcher.worker.numbering import Numbering
 from batcher.worker.recorder import Recorder
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from batcher.transport import Received
     from batcher.worker.terms import Terms
     from batcher.worker.transport import Transport
+
+ENDS = frozenset({Next.END, Next.LEAVE_UNKNOWN})
+"""After these a request is sent no more in this run, though others are."""
 
 DROPPABLE = frozenset({"response_format"})
 """Fields that only say how to reply; GPT image channels of OpenAI refuse this one."""
@@ -73,7 +76,7 @@ class Worker:
         self._transport = transport
         self._store = store
         self._record = Recorder(ledger, terms, observer=observer, is_ours=gate.is_ours)
-        self._keeper = Keeper(terms, self._record)
+        self._keeper = Keeper(terms, self._record, gate.space)
         self._fetcher = Fetcher(store, terms)
         self._recovery = Recovery(
             store=store,
@@ -111,7 +114,7 @@ class Worker:
         used = tries = 0
         worst = self._terms.worst(request)
         request = request.without(self._unwanted)
-        while admission := await self._gate.enter(request.n, worst):
+        while admission := await self._gate.enter(request.n, worst, request.size):
             failure = await self._attempt(request, admission)
             if failure is None:
                 return
@@ -127,6 +130,8 @@ class Worker:
                 tries=tries,
                 random=self._terms.chance,
             )
+            if decision.next in ENDS:
+                self._gate.ended(admission, failure)
             if not await self._follow(request, failure, decision):
                 return
 
@@ -240,11 +245,15 @@ class Worker:
             self._record.reply(request, absent, arrival)
             await self._record.safe()
             via = self._transport.along(route)
-            fetched, lost = await self._fetcher.fetch(request, attempt, absent, via=via)
+            fetched, lost = await self._fetcher.fetch(
+                request, attempt, absent, via=via, is_new=True
+            )
             came |= fetched
-            if lost is not None and not (came and lost.final):
-                self._record.lose(request, lost, arrival)
-                return None, arrival
+            if lost is not None:
+                if await is_short(request, came, lost):
+                    self._record.lose(request, lost, arrival)
+                    return None, arrival
+                arrival = arrival.warned(LOST_URL)
         failure = await self._keeper.keep(request, came, arrival)
         if failure is not None:
             return _traced(failure, received), Arrival()

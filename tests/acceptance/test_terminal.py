@@ -53,6 +53,10 @@ class Terminal:
             assert time.monotonic() < limit, self.shown
             assert self._read(), self.shown
 
+    def type(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self._screen, keys)
+
     def close(self) -> None:
         """Take the screen away, whatever is yet to be shown."""
         os.close(self._screen)
@@ -140,14 +144,69 @@ def test_a_full_disk_under_the_output_is_told_in_a_line(
     assert (done.returncode, done.stderr) == (3, full_disk)
 
 
-def test_an_interruption_answers_a_canary_with_no(program: Program) -> None:
+CANARY = (*SANDBOX, "--canary", "1", "--on-end", "cat > told.json")
+
+
+def told(program: Program) -> dict[str, object]:
+    summary: dict[str, object] = json.loads((program.folder / "told.json").read_text())
+    return summary
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+)
+def test_a_signal_at_the_canarys_question_ends_the_run_as_ever(
+    program: Program, number: signal.Signals, exit_code: int
+) -> None:
     program.write("m.yaml", TEN)
-    terminal = Terminal(program, 80, "run", "m.yaml", *SANDBOX, "--canary", "1")
+    terminal = Terminal(program, 80, "run", "m.yaml", *CANARY)
     terminal.wait_for("go on? [y/N] ")
-    terminal.process.send_signal(signal.SIGINT)
-    assert terminal.end() == 3
+    terminal.process.send_signal(number)
+    assert terminal.end() == exit_code
     _, _, last = terminal.shown.partition("go on? [y/N] ")
-    assert last.startswith("\r\nstopped: canary: nobody agreed")
+    assert last.startswith("\r\nstopped: interrupted: stopped by a signal at the")
+    assert "Traceback" not in last
+    summary = told(program)
+    assert summary["exit_code"] == exit_code
+    assert (summary["succeeded"], summary["pending"]) == (1, 9)
+
+
+def test_a_terminal_that_is_closed_at_the_canarys_question_hangs_the_run_up(
+    program: Program,
+) -> None:
+    program.write("m.yaml", TEN)
+    terminal = Terminal(program, 80, "run", "m.yaml", *CANARY)
+    terminal.wait_for("go on? [y/N] ")
+    terminal.process.send_signal(signal.SIGHUP)
+    terminal.close()
+    assert terminal.process.wait(SECONDS) == 129
+    assert told(program)["pending"] == 9
+
+
+@pytest.mark.parametrize(
+    ("answer", "exit_code", "kept"), [(b"y\n", 0, 10), (b"n\n", 3, 1), (b"\x04", 3, 1)]
+)
+def test_the_canarys_question_takes_an_answer(
+    program: Program, answer: bytes, exit_code: int, kept: int
+) -> None:
+    program.write("m.yaml", TEN)
+    terminal = Terminal(program, 80, "run", "m.yaml", *CANARY)
+    terminal.wait_for("go on? [y/N] ")
+    terminal.type(answer)
+    assert terminal.end() == exit_code
+    assert told(program)["succeeded"] == kept
+
+
+def test_a_canary_that_is_interrupted_is_not_the_whole_run(program: Program) -> None:
+    program.write("m.yaml", TEN)
+    terminal = Terminal(program, 80, "run", "m.yaml", *CANARY, "--latency", "1")
+    terminal.wait_for("1 in flight")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end() == 130
+    assert "go on?" not in terminal.shown
+    summary = told(program)
+    assert (summary["succeeded"], summary["pending"]) == (1, 9)
 
 
 def test_the_reason_why_a_run_stops_is_on_standard_error(program: Program) -> None:

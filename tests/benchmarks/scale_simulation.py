@@ -23,7 +23,7 @@ from batcher.governor import Governor, Limits
 from batcher.images import Document, Properties
 from batcher.images.verdict import Format
 from batcher.ledger import LedgerWriter, event
-from batcher.ledger.standing import Standings
+from batcher.ledger.fold import Standings
 from batcher.models import Failure, Request
 from batcher.pool import LocalPool
 from batcher.retry import Policy
@@ -89,6 +89,9 @@ class NoImage:
 
 class NoStore:
     """Keeps nothing; see `Store`."""
+
+    def space(self) -> None:
+        pass
 
     async def begin(self, id_: str, attempt: int, number: int) -> Partial:
         del id_, attempt, number

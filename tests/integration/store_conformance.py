@@ -75,6 +75,10 @@ async def kept(store: Store, content: bytes, output: str, *, number: int = 0) ->
 class StoreConformance:
     """The contract of `Store` and `Partial`, claim by claim."""
 
+    def test_what_is_free_is_told_or_nobody_knows(self, place: Place) -> None:
+        space = place.store().space()
+        assert space is None or space > 0
+
     async def test_a_kept_image_is_whole_under_its_name(self, place: Place) -> None:
         content = png(filler=700_000)
         partial = await begun(place.store(), content)

@@ -107,13 +107,13 @@ async def test_after_the_closing_nothing_begins_and_what_is_live_ends() -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(workers.run(map(request, range(9)), lives))
         await until(lives, 2)
-        assert workers.live == 2
+        assert lives.live == 2
         closed.set()
         workers.notice()
         lives.free.set()
     assert lives.begun == ["0", "1"]
     assert lives.cancelled == []
-    assert workers.live == 0
+    assert lives.live == 0
 
 
 async def test_after_the_closing_nothing_more_is_walked() -> None:

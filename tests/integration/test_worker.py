@@ -570,6 +570,7 @@ async def test_what_stops_the_run_closes_the_gate_and_leaves_the_request_pending
         assert at.gate.stopped is not None
         assert at.gate.stopped.error_class == "auth"
         assert at.observer.delays == [None]
+        assert last(folder)["later"] is True
         assert await at.live(request("another")) is None
     assert gateway.journal.posts == 1
 
@@ -682,13 +683,14 @@ async def test_a_url_that_may_come_back_is_not_bought_anew(folder: Path) -> None
 
 async def test_of_several_paid_images_what_can_be_had_is_kept(folder: Path) -> None:
     shop = Files(images=2)
+    shop.status = 410
     async with serving(shop) as origin, desk(folder, f"{origin}/v1") as at:
         assert await at.live(request(n=2, size="8x8")) is State.SUCCEEDED
     line = last(folder)
     images = line["images"]
     assert isinstance(images, list)
     assert [(image["index"], image["path"]) for image in images] == [(1, "fox-2.png")]
-    assert line["warnings"] == ["fewer_images"]
+    assert line["warnings"] == ["lost_url", "fewer_images"]
     assert shop.posts == 1
 
 

@@ -134,8 +134,8 @@ async def test_what_came_is_kept_though_the_rest_comes_later_or_never(
         async with desk(folder, f"{origin}/v1", on_lost_url="buy") as at:
             assert await at.live(asked) is State.SUCCEEDED
     assert kept(folder) == everything - ({missing} if is_gone else set())
-    warnings = ["adopted", "fewer_images"] if is_gone else ["adopted"]
-    assert last(folder)["warnings"] == warnings
+    warnings = ["lost_url", "fewer_images"] if is_gone else []
+    assert last(folder)["warnings"] == ["adopted", *warnings]
     assert shop.posts == 1
     assert set(shop.sold.values()) <= {1}
     paid = Decimal("0.5") * len(shape)
