@@ -21,6 +21,7 @@ from batcher.governor import Limits
 from batcher.ledger import Standings
 from batcher.ledger.follower import Follower
 from batcher.ledger.presence import presence
+from batcher.wait import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +104,7 @@ class FleetFollower:
             await self._look()
             self.view.settle(is_over)
             took = time.monotonic() - before
-            await _either(ended, max(LOOK, SHARE * took))
+            await first_of(ended.wait(), seconds=max(LOOK, SHARE * took))
         await self._look()
         self.view.settle(everything)
 
@@ -122,7 +123,7 @@ class FleetFollower:
                     self.is_stopped = True
                     stop()
             beat = self._job.settings.lease / BEATS
-            await _either(ended, min(LONGEST_BEAT, beat))
+            await first_of(ended.wait(), seconds=min(LONGEST_BEAT, beat))
 
     async def _look(self) -> None:
         """Take in what the ledger has gained."""
@@ -183,9 +184,3 @@ def _moved(job: Job, standings: Standings) -> Count:
         if before != after:
             count.move(before, after)
     return count
-
-
-async def _either(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, but no longer than so many seconds."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)

@@ -29,11 +29,6 @@ class LocalPool:
         self._live: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
 
-    @property
-    def live(self) -> int:
-        """Count the requests that have begun and not ended."""
-        return len(self._live)
-
     async def run(
         self,
         requests: Iterable[Request | None],

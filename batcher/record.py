@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from batcher.ledger import Standing, Standings, read_results
+from batcher.ledger import Standing, Standings, State, read_results
 from batcher.ledger.event import Result
-from batcher.ledger.reader import raw_lines
+from batcher.ledger.line import Line
+from batcher.ledger.reader import raw_lines, result_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +33,22 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         result: How it ended last; None when it never did.
         standing: Where it stands, which may be later than its result: it was sent
             again, or put back. None when the result came after the ledger was read.
+        announced: The name it was sent under; None once there is a result.
+        rough: What can be read of its result where that line is odd: a field is missing
+            or of another kind, as after an edit by hand.
     """
 
     id: str
     result: Result | None = None
     standing: Standing | None = None
+    announced: str | None = None
+    rough: Line | None = None
+
+    @property
+    def name(self) -> str | None:
+        """The user's label, when some line says it."""
+        ended = self.result or self.rough
+        return ended.name if ended is not None else self.announced
 
     @property
     def status(self) -> str:
@@ -51,7 +63,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         Args:
             now: What `since`, the seconds since it ended, is counted to.
         """
-        fields: dict[str, object] = {"id": self.id}
+        fields: dict[str, object] = {"id": self.id, "name": self.name}
+        if self.rough is not None:
+            fields |= rough_fields(self.rough)
         if self.result is not None:
             fields |= result_fields(self.result, now)
         if self.standing is not None:
@@ -61,8 +75,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     def line(self) -> dict[str, object]:
         """Give the whole result line, with the status where it stands now."""
         if self.result is None:
+            rough = {} if self.rough is None else rough_fields(self.rough)
             known = standing_fields(self.standing)
-            return {"id": self.id, **known}
+            return {"id": self.id, "name": self.name, **rough, **known}
         line = msgspec.to_builtins(self.result, builtin_types=(Decimal,))
         return {**line, "status": self.status}
 
@@ -84,9 +99,24 @@ def read_records(
         # A number per request, not its id: a ledger may name a million.
         ended.add(hash(result.id))
         yield Record(id=result.id, result=result, standing=standings.get(result.id))
-    for id_ in standings:
-        if hash(id_) not in ended:
-            yield Record(id=id_, standing=standings.get(id_))
+    others = [id_ for id_ in standings if hash(id_) not in ended]
+    odd = frozenset(id_ for id_ in others if _has_ended(standings.get(id_)))
+    rough = result_lines(place, odd) if odd else {}
+    for id_ in others:
+        yield Record(
+            id=id_,
+            standing=standings.get(id_),
+            announced=standings.name(id_),
+            rough=rough.get(id_),
+        )
+
+
+def _has_ended(standing: Standing | None) -> bool:
+    """Tell whether there is a result line of a request."""
+    return standing is not None and standing.state in _ENDED
+
+
+_ENDED = frozenset({State.SUCCEEDED, State.LOST, State.FAILED, State.REJECTED})
 
 
 def read_all_records(
@@ -142,6 +172,18 @@ def result_fields(result: Result, now: datetime) -> dict[str, object]:
         "height": tuple(image.height for image in images),
         "bytes": tuple(image.bytes for image in images),
         "sha256": tuple(image.sha256 for image in images),
+    }
+
+
+def rough_fields(line: Line) -> dict[str, object]:
+    """Give the fields of a result line that is odd."""
+    images = line.images if isinstance(line.images, tuple) else ()
+    return {
+        "cost": line.cost_usd,
+        "cost_usd": line.cost_usd,
+        "maybe_billed_usd": line.maybe_billed_usd,
+        "path": tuple(image.path for image in images),
+        "bytes": tuple(image.bytes for image in images),
     }
 
 

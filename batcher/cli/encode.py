@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
+from batcher.json_text import to_json
 
 
 def print_json(value: object) -> None:
     """Print one JSON value and a newline."""
-    print(_encode(value).decode())
+    print(to_json(value).decode())

@@ -6,12 +6,10 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import msgspec
+from batcher.json_text import to_json
 
 if TYPE_CHECKING:
     from typing import TextIO
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def configure(stream: TextIO, *, quiet: bool, as_json: bool) -> None:
@@ -44,4 +42,4 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **getattr(record, "fields", {}),
         }
-        return _encode(line).decode()
+        return to_json(line).decode()

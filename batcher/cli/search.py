@@ -74,8 +74,8 @@ class Search:
             way = self._way(record)
             if way is not None and len(found[way]) <= NAMED:
                 found[way][record.id] = record
-            if record.result is not None and len(names) < MOST_NAMES:
-                names.append(record.result.name)
+            if record.name is not None and len(names) < MOST_NAMES:
+                names.append(record.name)
         best = [*next(filter(None, found.values()), {}).values()]
         if len(best) > 1:
             raise self._many(best)
@@ -83,11 +83,10 @@ class Search:
 
     def _way(self, record: Record) -> Way | None:
         images = record.result.images if record.result is not None else ()
-        name = record.result.name if record.result is not None else None
         ways = (
             (Way.PATH, any(image.path in self._paths for image in images)),
             (Way.ID, record.id == self._word),
-            (Way.NAME, name == self._word),
+            (Way.NAME, record.name == self._word),
             (Way.CONTENT, any(image.sha256 == self._sha256 for image in images)),
             (Way.PREFIX, record.id.startswith(self._prefix)),
         )
@@ -119,7 +118,7 @@ class Search:
 
 
 def _brief(record: Record) -> str:
-    name = f" ({safe(record.result.name)})" if record.result is not None else ""
+    name = f" ({safe(record.name)})" if record.name is not None else ""
     return f"{record.id} {record.status}{name}"
 
 

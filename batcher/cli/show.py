@@ -170,7 +170,7 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
 
 def _lines(record: Record, latest: Result | None) -> Iterator[str]:
     result = record.result
-    yield safe(f"{result.name}  {record.id}" if result is not None else record.id)
+    yield safe(record.id if record.name is None else f"{record.name}  {record.id}")
     yield from _rows("status", [record.status])
     if result is None:
         return

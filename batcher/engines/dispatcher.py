@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from batcher.engines.engine import Ended, EngineError, errand_of
+from batcher.wait import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,7 +48,7 @@ class Fate(StrEnum):
 
 
 _FATES = {0: Fate.DONE, 1: Fate.DONE, 2: Fate.STOP, 3: Fate.STOP}
-"""By exit code (DESIGN §3); any other means that the program was ended or lost."""
+"""By exit code (README, Exit codes); any other: the program was ended, or lost."""
 
 _LATER_FATES = {**_FATES, 2: Fate.AGAIN}
 """The same once another shard is done, by which the command is no mistake.
@@ -253,15 +254,7 @@ class Dispatcher:
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but no longer than there is something to wait for."""
-        waits = [
-            asyncio.ensure_future(self._rest(seconds)),
-            asyncio.ensure_future(self._closed.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        await first_of(self._rest(seconds), self._closed.wait())
 
     def _notice(self) -> None:
         """Have every shard that waits look anew, in order."""

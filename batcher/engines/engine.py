@@ -46,8 +46,8 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """How an errand ended.
 
     Attributes:
-        exit_code: The program's (DESIGN §3); negative, the signal that killed it; None
-            when nobody knows: the worker was lost, or could not start the program.
+        exit_code: The program's (README, Exit codes); negative, the signal that killed
+            it; None when nobody knows: the worker was lost, or could not start it.
         stderr: The last lines that the program wrote there, or why nobody knows.
         summary: What `--json` printed, if it did.
     """

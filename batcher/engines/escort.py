@@ -6,9 +6,10 @@ The same for every engine, which only says how a program is told.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batcher.engines.engine import Ended
+from batcher.wait import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,7 +46,7 @@ async def escort(
         grace: Seconds a program may drain before it is killed.
     """
     try:
-        await _either(ended, drain)
+        await first_of(asyncio.shield(ended), drain.wait())
         deadline = _now() + grace
         while not ended.done() and _now() < deadline:
             await terminate()
@@ -56,16 +57,6 @@ async def escort(
         await _kill(ended, kill)
         raise
     return ended.result() if ended.done() else Ended(exit_code=None)
-
-
-async def _either(ended: asyncio.Future[Ended], drain: asyncio.Event) -> None:
-    """Wait for the end or the wish for it."""
-    wish = asyncio.create_task(drain.wait(), name="drain")
-    either: list[asyncio.Future[Any]] = [ended, wish]
-    try:
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        wish.cancel()
 
 
 async def _kill(ended: asyncio.Future[Ended], kill: Order) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from batcher.errors import BatcherError
+from batcher.stores.folder import NO_LINKS
 
 if sys.platform == "linux":
     import fcntl
@@ -27,14 +28,7 @@ if TYPE_CHECKING:
 
 _PIECE = 1 << 20
 _FICLONE = 0x40049409  # linux/fs.h, see ioctl_ficlone(2)
-_NO_LINKS = {
-    errno.EPERM,
-    errno.EACCES,
-    errno.EXDEV,
-    errno.EMLINK,
-    errno.EOPNOTSUPP,
-    errno.ENOSYS,
-}
+_UNLINKABLE = NO_LINKS | {errno.EACCES, errno.EXDEV}  # to another folder, or disk
 
 
 class UnfitError(BatcherError):
@@ -239,7 +233,7 @@ def _linked(source: Path, target: Path, link: Callable[[Path, Path], None]) -> b
     try:
         link(source, target)
     except OSError as error:
-        if error.errno not in _NO_LINKS:
+        if error.errno not in _UNLINKABLE:
             raise
         return False
     return True

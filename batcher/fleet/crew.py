@@ -24,13 +24,12 @@ class Crew(msgspec.Struct, frozen=True, kw_only=True):
     """Who is at work.
 
     Attributes:
-        shards: What workers may be at work on, such as `0003-of-0016`.
-        has_driver: Somebody hands out shards.
+        shards: What workers may be at work on, such as `0003-of-0016`; none while only
+            a driver is there.
         word: What all of them go by.
     """
 
     shards: tuple[str, ...]
-    has_driver: bool
     word: Word
 
 
@@ -52,7 +51,7 @@ def crew_of(directory: Directory, *, ttl: float = TTL) -> Crew | None:
     if not shards and sign is None:
         return None
     word = _word_of(directory, roster, sign)
-    return Crew(shards=shards, has_driver=sign is not None, word=word)
+    return Crew(shards=shards, word=word)
 
 
 def _probed(directory: Directory) -> Roster | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from batcher.errors import StoreError
 from batcher.fleet.round import Round
+from batcher.wait import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,12 +150,12 @@ class Member:
         """Wait for the next round, and look into the purse when money is short."""
         loop = asyncio.get_running_loop()
         while not ended.is_set() and (left := until - loop.time()) > 0:
-            await _either(ended, self._hurried, seconds=left)
+            await first_of(ended.wait(), self._hurried.wait(), seconds=left)
             if self._hurried.is_set() and not ended.is_set():
                 await self._step(self._round.refill)
                 self._hurried.clear()
                 self._listener.changed(self._round.quota)
-                await _either(ended, seconds=min(SHORTEST, left))
+                await first_of(ended.wait(), seconds=min(SHORTEST, left))
 
     async def _beat(self) -> bool:
         """Go one round; tell whether it went well."""
@@ -187,13 +188,3 @@ class Member:
         if self._told != self._round.quota:
             self._told = self._round.quota
             self._listener.changed(self._told)
-
-
-async def _either(*events: asyncio.Event, seconds: float) -> None:
-    """Wait until one of the events is set, for so many seconds at most."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

@@ -32,6 +32,7 @@ from batcher.images.survey import (
     provenance_in,
 )
 from batcher.images.verdict import Format
+from batcher.json_text import to_json
 
 LARGEST_SEGMENT = 0xFFFF - 2
 """Bytes that a JPEG segment holds besides its length (ITU-T T.81, B.1.1.4)."""
@@ -39,8 +40,6 @@ LARGEST_SEGMENT = 0xFFFF - 2
 _RIFF_LIMIT = 0xFFFF_FFFF - 9  # RFC 9649, §2.4
 _AFTER_HEADER = 33  # of a PNG: its signature and the IHDR chunk
 _HAS_XMP, _HAS_ALPHA = 0x04, 0x10  # flags of VP8X, RFC 9649, §2.7.1
-
-_json = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class NotEmbedded(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +138,7 @@ def _png(found: Survey, document: Document) -> Embedding:
 def _text_chunks(document: Document) -> bytes:
     shown = _Shown.of(document)
     texts = {
-        MARK: _json(document).decode(),
+        MARK: to_json(document).decode(),
         "Description": shown.prompt,
         "Software": shown.software,
         "parameters": shown.parameters,
@@ -176,7 +175,7 @@ def _webp(found: Survey, document: Document) -> Embedding:
     width, height = webp.edges(first.kind, first.body) if first else (0, 0)
     if first is None or last is None or not (width and height):
         return NotEmbedded(message="is no whole WebP")
-    kind, render = (OWN_CHUNK, _json) if found.has_xmp else (b"XMP ", _packet)
+    kind, render = (OWN_CHUNK, to_json) if found.has_xmp else (b"XMP ", _packet)
     data = fitted(document, render, LARGEST_BODY)
     if data is None:
         return _NO_ROOM
@@ -222,7 +221,7 @@ def _gif(found: Survey, document: Document) -> Embedding:
 
 
 def _comment(document: Document) -> bytes:
-    return MARK.encode() + b" " + _json(document)
+    return MARK.encode() + b" " + to_json(document)
 
 
 def _xmp_segment(document: Document) -> bytes:
@@ -231,7 +230,7 @@ def _xmp_segment(document: Document) -> bytes:
 
 def _packet(document: Document) -> bytes:
     shown = _Shown.of(document)
-    text = _json(document).decode()
+    text = to_json(document).decode()
     return xmp.packet(text, description=shown.prompt, software=shown.software)
 
 

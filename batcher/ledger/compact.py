@@ -17,6 +17,7 @@ import msgspec
 
 from batcher.errors import StoreError, UsageError
 from batcher.ledger.event import Compacted, encode, now
+from batcher.ledger.fold import Standings
 from batcher.ledger.line import read_line
 from batcher.ledger.merge import (
     FILE_NAME,
@@ -25,8 +26,9 @@ from batcher.ledger.merge import (
     merged_writers,
 )
 from batcher.ledger.reader import is_whole
-from batcher.ledger.standing import STEPS, Standings
+from batcher.ledger.standing import STEPS
 from batcher.stores import LocalDirectory
+from batcher.stores.folder import sync_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -181,7 +183,7 @@ def _rewrite(folder: Path, writers: tuple[str, ...]) -> Compaction:
         if is_new:
             kept_as = _keep(path)
             new.replace(path)
-            _sync_folder(folder)
+            sync_names(folder)
     except OSError as error:
         raise StoreError(f"cannot rewrite {str(path)!r}: {error.strerror}") from error
     finally:
@@ -242,12 +244,3 @@ def _keep(path: Path) -> str | None:
             return None
         else:
             return kept.name
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring a rename to the disk."""
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -1,4 +1,4 @@
-"""The lines of the ledger, as values, and their JSON (DESIGN §5).
+"""The lines of the ledger, as values, and their JSON (README, Ledger).
 
 Unknown fields and unknown events are ignored by readers, so that an older batcher
 reads a newer one's ledger.
@@ -15,7 +15,8 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import force_setattr
 
 from batcher.errors import StoreError
-from batcher.ledger.standing import Standings
+from batcher.json_text import to_json
+from batcher.ledger.fold import Standings
 from batcher.models import Failure, Image, Status, Summary
 
 FORMAT = 1
@@ -56,7 +57,11 @@ class EndpointRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="run"):
-    """A run starts."""
+    """A run starts.
+
+    Attributes:
+        orphans: Ids that were bought and that the manifest lacks, as was accepted.
+    """
 
     at: datetime
     v: int = FORMAT
@@ -67,6 +72,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="run
     settings: Mapping[str, object]
     total: int
     shard: tuple[int, int] | UnsetType = UNSET
+    orphans: tuple[str, ...] | UnsetType = UNSET
 
 
 class Attempt(
@@ -83,7 +89,11 @@ class Attempt(
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="retry"):
-    """An attempt failed and another will follow, in this run or the next."""
+    """An attempt failed and another will follow, in this run or the next.
+
+    Attributes:
+        later: The run stops for it, so no delay leads to another attempt.
+    """
 
     at: datetime
     id: str
@@ -92,6 +102,7 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="r
     maybe_billed: bool
     delay: float
     request_id: str | None = None
+    later: bool | UnsetType = UNSET
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="reply"):
@@ -211,8 +222,6 @@ class Compacted(
 
 Event = Run | Attempt | Retry | Reply | Unknown | Result | Control | End | Compacted
 
-_encode = msgspec.json.Encoder(decimal_format="number").encode
-
 
 def now() -> datetime:
     """Give the time that a line is stamped with."""
@@ -226,7 +235,7 @@ def encode(event: Event) -> bytes:
         StoreError: No reader would take it, so it must not be written.
     """
     try:
-        line = _encode(event) + b"\n"
+        line = to_json(event) + b"\n"
         Standings().take(line)  # what an empty ledger takes, every ledger does
     except (ValueError, RecursionError) as error:
         kind = type(event).__name__.lower()

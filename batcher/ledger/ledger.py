@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from batcher.ledger.event import Event
-    from batcher.ledger.standing import Standings
+    from batcher.ledger.fold import Standings
 
 
 class Ledger(Protocol):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from batcher.stores import LocalDirectory
 
 if TYPE_CHECKING:
+    from batcher.ledger.fold import Holds
     from batcher.ledger.line import ImageLine
-    from batcher.ledger.standing import Holds
     from batcher.stores import Directory
 
 

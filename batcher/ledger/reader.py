@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from batcher.ledger.fold import Standings
 from batcher.ledger.line import read_line
 from batcher.ledger.merge import files
-from batcher.ledger.standing import Standings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from batcher.ledger.fold import Holds
     from batcher.ledger.line import Line
     from batcher.ledger.merge import File
-    from batcher.ledger.standing import Holds
     from batcher.stores.directory import Directory
 
 
@@ -32,14 +32,13 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         standings: Where each request stands.
         damaged: Lines that cannot be read, as `file:line`, counted from 1.
-        is_torn: The last line of `ledger.jsonl` is not whole, as a crash leaves it.
-        size: Bytes of its whole lines, a missing last newline counted.
+        size: Bytes of the whole lines of `ledger.jsonl`, a missing last newline
+            counted; what a crash has left after them is none of it.
         writers: Who wrote segments, the last one last.
     """
 
     standings: Standings
     damaged: tuple[str, ...] = ()
-    is_torn: bool = False
     size: int = 0
     writers: tuple[str, ...] = ()
 
@@ -59,17 +58,16 @@ def read_ledger(
     standings = Standings(holds)
     damaged: list[str] = []
     writers: dict[str, None] = {}
-    size, is_torn = 0, False
+    size = 0
     for file in files(place):
         if file.writer:
             writers[file.writer] = None
             _fold(standings, file, damaged)
         else:
-            size, is_torn = _fold_open(standings, file, damaged)
+            size = _fold_open(standings, file, damaged)
     return Reading(
         standings=standings,
         damaged=tuple(damaged),
-        is_torn=is_torn,
         size=size,
         writers=tuple(writers),
     )
@@ -84,20 +82,18 @@ def _fold(standings: Standings, file: File, damaged: list[str]) -> None:
             damaged.append(f"{file.name}:{number}")
 
 
-def _fold_open(
-    standings: Standings, file: File, damaged: list[str]
-) -> tuple[int, bool]:
-    """Fold a file whose last line a crash may have torn; give its size, and whether."""
+def _fold_open(standings: Standings, file: File, damaged: list[str]) -> int:
+    """Fold a file whose last line a crash may have torn; give its size without it."""
     size = 0
     for number, raw in enumerate(file.lines, file.start):
         if not is_whole(raw):
-            return size, True
+            return size
         size += len(raw) + (not raw.endswith(b"\n"))
         try:
             standings.take(raw)
         except msgspec.DecodeError:
             damaged.append(f"{file.name}:{number}")
-    return size, False
+    return size
 
 
 def is_whole(raw: bytes) -> bool:
@@ -117,6 +113,11 @@ def names_of(place: Path | str | Directory, ids: frozenset[str]) -> dict[str, st
         for line in _results(place)
         if line.id in ids and line.id is not None and line.name is not None
     }
+
+
+def result_lines(place: Path | str | Directory, ids: frozenset[str]) -> dict[str, Line]:
+    """Find how some ids ended last, in the fields that the fold reads, by id."""
+    return {line.id: line for line in _results(place) if line.id in ids and line.id}
 
 
 def kept_paths(place: Path | str | Directory) -> frozenset[str]:

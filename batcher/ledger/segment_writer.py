@@ -18,7 +18,7 @@ from batcher.ledger.rollup import Rollup
 from batcher.ledger.segment import Segment
 
 if TYPE_CHECKING:
-    from batcher.ledger.standing import Standings
+    from batcher.ledger.fold import Standings
     from batcher.stores.directory import Directory
 
 LINGER = 0.03

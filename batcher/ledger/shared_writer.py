@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from batcher.ledger.standing import Standings
+    from batcher.ledger.fold import Standings
 
 LINE_LOCK_NAME = ".ledger.lock"
 

@@ -15,6 +15,7 @@ from batcher.errors import StoreError, UsageError
 from batcher.ledger.event import Event, encode
 from batcher.ledger.merge import FILE_NAME, has_segments
 from batcher.ledger.reader import is_whole
+from batcher.ledger.reserve import Reserve
 from batcher.stores import LocalDirectory
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from filelock import FileLock
 
-    from batcher.ledger.standing import Standings
+    from batcher.ledger.fold import Standings
 
 LOCK_NAME = ".lock"
 
@@ -61,15 +62,14 @@ class LedgerWriter:
                 message = f"{str(self._path)!r} changed while the run was planned"
                 raise StoreError(f"{message}; run the command again")
             opened.pop_all()
+        self._reserve = Reserve(folder)
 
     def append(self, event: Event) -> None:
         """Write one line; raises `StoreError` with the file as it was before."""
         line = encode(event)
         try:
-            write_whole(self._file, line)
+            self._write(line)
         except OSError as error:
-            with suppress(OSError):
-                os.ftruncate(self._file, self._size)
             raise StoreError(self._words("write", error)) from error
         self._size += len(line)
         self.standings.take(line)
@@ -86,10 +86,22 @@ class LedgerWriter:
 
     def close(self) -> None:
         """Sync and close."""
+        self._reserve.give_up()
         try:
             self.sync()
         finally:
             os.close(self._file)
+
+    def _write(self, line: bytes) -> None:
+        """Write a line or nothing, if need be where room was kept for it."""
+        try:
+            write_whole(self._file, line)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._file, self._size)
+            if not self._reserve.give_up():
+                raise
+            self._write(line)
 
     def _words(self, verb: str, error: OSError) -> str:
         return f"cannot {verb} {str(self._path)!r}: {error.strerror}"

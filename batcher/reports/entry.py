@@ -1,7 +1,7 @@
 """What the page is told of one request.
 
 Pure. Merges a request's last result with where it stands now; knows neither the page
-nor the disk. Field names are the ledger's (DESIGN §5).
+nor the disk. Field names are the ledger's (README, Ledger).
 """
 
 from __future__ import annotations

@@ -10,15 +10,13 @@ from __future__ import annotations
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-import msgspec
+from batcher.json_text import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 BATCH = 500
 """Values per line of the script."""
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 _ESCAPES = (
     (b"\\", b"\\\\"),
     (b"'", b"\\'"),
@@ -45,7 +43,7 @@ def data_script(header: object, requests: Iterable[object]) -> Iterator[bytes]:
 
 def _parsed(value: object) -> bytes:
     """Write a call that gives the value back, as one line of any page."""
-    text = _encode(value)
+    text = to_json(value)
     for plain, escaped in _ESCAPES:
         text = text.replace(plain, escaped)
     return b"JSON.parse('" + text + b"')"

@@ -10,9 +10,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from batcher.errors import UsageError
+from batcher.json_text import to_json
 from batcher.remote import Command, send
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
 SECONDS = 1.0
 """Between two askings, and between two tellings of what changed."""
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Pulse:
@@ -95,5 +92,5 @@ class Pulse:
             self._state = state
             self._at = time.monotonic()
             self._number += 1
-            self._told = _encode(self.header())
+            self._told = to_json(self.header())
         return self._number, self._told

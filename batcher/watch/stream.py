@@ -11,8 +11,9 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import msgspec
 from aiohttp import web
+
+from batcher.json_text import to_json
 
 if TYPE_CHECKING:
     from batcher.watch.feed import Feed
@@ -31,8 +32,6 @@ HEADERS = {"Content-Type": "text/event-stream; charset=utf-8"}
 GREETING = b"retry: 1000\n\n"
 FAREWELL = b"event: end\ndata: {}\n\n"
 RELOAD = b"event: reload\ndata: {}\n\n"
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Stream:
@@ -95,7 +94,7 @@ class Stream:
         pieces: list[bytes] = []
         size = 0
         for id_, offset in new:
-            pieces.append(_encode(self._feed.entry(id_)))
+            pieces.append(to_json(self._feed.entry(id_)))
             size += len(pieces[-1])
             if size >= MOST_BYTES:
                 self._cursor = self._feed.cursor_after(offset)

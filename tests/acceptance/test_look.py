@@ -146,6 +146,15 @@ def test_list_names_requests_without_a_result(look: Program) -> None:
     assert "unknown" in look("show", "runs/m", "aaaa").stdout
 
 
+def test_a_request_that_was_only_sent_is_found_by_its_name(look: Program) -> None:
+    line = {"event": "attempt", "at": "2026-01-01T00:00:00Z", "id": "aa" * 10}
+    with (look.folder / "runs/m/ledger.jsonl").open("a") as stream:
+        stream.write(json.dumps(line | {"name": "heron", "attempt": 1}) + "\n")
+    assert names(look, "--where", "name~her*") == ["heron"]
+    assert look("show", "runs/m", "heron").stdout.startswith(f"heron {'aa' * 10}\n")
+    assert "near: 'heron'" in look("show", "runs/m", "herons").stderr
+
+
 @pytest.mark.parametrize("columns", ["20", "40", "80", "120"])
 def test_a_table_fits_a_terminal_and_never_steers_it(
     program: Program, columns: str

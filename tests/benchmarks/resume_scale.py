@@ -64,7 +64,9 @@ def write_ledger(folder: Path, manifest: Path) -> None:
 
 
 def attempt(request: Request) -> event.Attempt:
-    return event.Attempt(at=event.now(), id=request.id, attempt=1, endpoint="bare")
+    return event.Attempt(
+        at=event.now(), id=request.id, name=request.name, attempt=1, endpoint="bare"
+    )
 
 
 def result(request: Request, path: str) -> event.Result:

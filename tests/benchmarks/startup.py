@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from batcher.ledger import event
-from batcher.ledger.standing import Standings
+from batcher.ledger.fold import Standings
 from batcher.ledger.writer import LedgerWriter
 from tests.benchmarks.process import BATCHER, PYTHON, run
 

@@ -148,9 +148,7 @@ async def test_a_driver_shows_that_it_lives_and_stops_when_told(scene: Scene) ->
     stopped = asyncio.Event()
     ended = asyncio.Event()
     async with scene.planned() as follower, asyncio.timeout(20):
-        crew = crew_of(scene.job.directory)
-        assert crew is not None
-        assert crew.has_driver
+        assert crew_of(scene.job.directory) is not None
         scene.order("pause")
         scene.order("stop")
         async with asyncio.TaskGroup() as group:

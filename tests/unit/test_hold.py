@@ -33,7 +33,7 @@ from batcher.remote import Command
 from batcher.stores import LocalDirectory
 
 TTL = 6.0  # a busy machine stands still for a second or two
-ALONE = Crew(shards=("0001-of-0002",), has_driver=False, word=Word())
+ALONE = Crew(shards=("0001-of-0002",), word=Word())
 
 
 class Stage:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -260,6 +261,8 @@ def test_a_request_without_a_result_has_its_state() -> None:
     record = Record(id="ab12", standing=Standing(state=State.PENDING, attempts=1))
     assert record.line()["status"] == "pending"
     assert value_of(record.fields(NOW), "name") is None
+    named = msgspec.structs.replace(record, announced="fox")
+    assert named.fields(NOW)["name"] == named.line()["name"] == "fox"
 
 
 def test_a_result_newer_than_the_reading_speaks_for_itself() -> None:

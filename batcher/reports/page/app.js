@@ -125,7 +125,7 @@ function withFlights(summary) {
   const { standing } = REPORT;
   if (!standing) return summary;
   const out = Math.min(standing.in_flight, summary.unknown);
-  return { ...summary, in_flight: out, unknown: summary.unknown - out, maybe_billed_usd: standing.unknown };
+  return { ...summary, in_flight: out, unknown: summary.unknown - out, maybe_billed_usd: standing.maybe_billed_usd };
 }
 
 function toggleFilters(isOpen = !document.body.classList.contains("has-filters")) {

@@ -62,7 +62,7 @@ def test_a_driver_is_at_work_until_it_leaves(scene: Scene) -> None:
     assert sign.visit() == Word()
     crew = crew_of(scene.directory)
     assert crew is not None
-    assert (crew.shards, crew.has_driver) == ((), True)
+    assert crew.shards == ()
     sign.leave()
     assert crew_of(scene.directory) is None
 
@@ -128,7 +128,7 @@ def test_without_a_driver_the_sessions_orders_are_in_force(scene: Scene) -> None
     pause = scene.order("pause")
     crew = crew_of(scene.directory)
     assert crew is not None
-    assert (crew.shards, crew.has_driver) == (("0002-of-0004",), False)
+    assert crew.shards == ("0002-of-0004",)
     assert crew.word == Word(orders=(pause,))
 
 

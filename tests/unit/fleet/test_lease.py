@@ -13,7 +13,7 @@ from batcher.fleet.lease import TTL, Lease, awake
 from batcher.fleet.purse import Note
 from tests.unit.fleet.memory import FakeClock, MemoryDirectory
 
-ALONE = Crew(shards=("0001-of-0002",), has_driver=False, word=Word())
+ALONE = Crew(shards=("0001-of-0002",), word=Word())
 NOTE = Note(session=1, before=Decimal(3), slots=((4, 1),))
 
 

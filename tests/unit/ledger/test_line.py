@@ -3,8 +3,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from batcher.ledger.fold import Standings
 from batcher.ledger.line import read_line
-from batcher.ledger.standing import Standings
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
@@ -53,6 +53,8 @@ def test_an_unknown_event_may_hold_anything(raw: bytes) -> None:
         b'{"event":"result","id":"a","maybe_billed_usd":1e99}',
         b'{"event":"attempt","id":"a","reserved_usd":"Infinity"}',
         b'{"event":"retry","id":"a","error":{"status":1}}',
+        b'{"event":"attempt","attempt":1}',
+        b'{"event":"result","id":null,"status":"succeeded"}',
         b'{"event":"run","run":"r"}',
         b'{"event":"end","at":"yesterday","run":"r","reason":"x"}',
         b'{"event":"attempt","id":7,"x":' + DEEP + b"}",
@@ -67,9 +69,3 @@ def test_a_damaged_line_is_named_and_changes_nothing(raw: bytes) -> None:
     assert standings.spent == 0
     assert standings.run is None
     assert standings.end is None
-
-
-def test_a_line_without_an_id_is_passed_over() -> None:
-    standings = Standings()
-    standings.take(b'{"event":"attempt","attempt":1}')
-    assert standings.attempts == 0

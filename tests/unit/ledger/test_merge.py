@@ -85,7 +85,6 @@ def test_a_torn_line_of_a_segment_is_damage_and_is_named() -> None:
     }
     reading = read_ledger(directory)
     assert reading.damaged == (f"{FILE_NAME}:2", f"{segment('a', 1)}:2")
-    assert reading.is_torn
     assert reading.size == len(OPEN) + 2
     assert reading.standings.attempts == 2
     assert [each.state for each in reading.standings.values()] == ["succeeded"]

@@ -30,7 +30,7 @@ def write(folder: Path, *lines: bytes) -> Path:
 
 def test_an_absent_ledger_is_an_empty_one(tmp_path: Path) -> None:
     reading = read_ledger(tmp_path)
-    assert (len(reading.standings), reading.size, reading.is_torn) == (0, 0, False)
+    assert (len(reading.standings), reading.size) == (0, 0)
     assert names_of(tmp_path, frozenset("a")) == {}
     assert kept_paths(tmp_path) == frozenset()
 
@@ -48,7 +48,6 @@ def test_a_ledger_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
 )
 def test_a_torn_tail_is_passed_over(tmp_path: Path, tail: bytes) -> None:
     reading = read_ledger(write(tmp_path, ATTEMPT, OTHER, tail))
-    assert reading.is_torn
     assert reading.damaged == ()
     assert reading.size == len(ATTEMPT + OTHER)
     assert [each.state for each in reading.standings.values()] == [State.UNKNOWN] * 2
@@ -56,7 +55,6 @@ def test_a_torn_tail_is_passed_over(tmp_path: Path, tail: bytes) -> None:
 
 def test_a_last_line_that_lacks_only_its_newline_counts(tmp_path: Path) -> None:
     reading = read_ledger(write(tmp_path, ATTEMPT, KEPT[:-1]))
-    assert not reading.is_torn
     assert reading.size == len(ATTEMPT + KEPT)
     assert [each.state for each in reading.standings.values()] == [State.SUCCEEDED]
 
@@ -72,7 +70,6 @@ def test_damaged_lines_are_numbered_and_change_nothing(
     reading = read_ledger(write(tmp_path, *lines, tail))
     damaged = (n for n, line in enumerate(lines, 1) if line in DAMAGED)
     assert reading.damaged == tuple(f"{FILE_NAME}:{n}" for n in damaged)
-    assert reading.is_torn == bool(tail)
     assert reading.size == sum(map(len, lines))
     sound = [line for line in lines if line not in DAMAGED]
     expected = read_ledger(write(tmp_path, *sound)).standings
