@@ -55,7 +55,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kinds: Kinds to send again.
-        retry_unknown: Send again what may have been billed.
+        retry_unknown: Send again what earlier runs left that may have been billed.
         buy_lost_urls: Buy anew what was paid and cannot be fetched any more.
     """
 

@@ -63,6 +63,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     prices: tuple[Price, ...] = ()
 
     @property
+    def is_built_in(self) -> bool:
+        """Tell whether it is the sandbox that a run starts itself."""
+        return self.base_url == BUILT_IN[SANDBOX].base_url
+
+    @property
     def run_settings(self) -> Mapping[str, object]:
         """What it sets for a whole run; beside others, its pace is its own alone."""
         if not self.fallback:

@@ -24,10 +24,10 @@ def check_consent(job: Job) -> None:
 
 def changes_in(plan: Plan) -> str:
     """Say what going on would buy though something like it was bought before."""
-    anew = plan.changed + plan.lost
+    anew, lacking = plan.changed + plan.lost, plan.orphaned - plan.accepted
     facts = {
         f"{counted(plan.changed, 'request')} changed": plan.changed,
-        f"the manifest lacks {plan.orphaned:,} that the ledger has": plan.orphaned,
+        f"the manifest lacks {lacking:,} that the ledger has": lacking,
     }
     new = plan.new - plan.lost
     buys = {f"{anew:,} anew": anew, f"{new:,} new": new}

@@ -5,9 +5,11 @@ Knows nothing of signals or sockets themselves, see `cli` and `remote`.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from msgspec.structs import asdict, replace
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from batcher.errors import StoreError, UsageError
 from batcher.governor import reasons
@@ -143,9 +145,10 @@ def _change(desk: Desk, command: Command) -> None:
 
 
 def described(count: Count, snapshot: Standing, left_out: str) -> dict[str, object]:
-    """Say where a run stands, of one worker or of many."""
+    """Say where a run stands, of one worker or of many: requests, pace, money."""
     states = {state.value: n for state, n in count.states.items() if n}
-    return {**states, **asdict(snapshot), "left_out": left_out or None}
+    pace = to_builtins(snapshot, builtin_types=(Decimal,))
+    return {**states, **pace, "left_out": left_out or None}
 
 
 def changed(limits: Limits, command: Command) -> Limits:

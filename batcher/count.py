@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from batcher.ledger.standing import Standing, Standings, State
+from batcher.ledger.standing import Standing, State
 from batcher.models import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from batcher.ledger.fold import Standings
 
 _UNKNOWN = frozenset({State.UNKNOWN, State.REPLIED})
 _HAS_ERROR = frozenset({State.FAILED, State.REJECTED, State.UNKNOWN})
@@ -159,7 +161,7 @@ def count_ledger(standings: Standings) -> Count:
 
 
 def _exit_code(*, is_kept: bool, is_ended: bool, is_stopped: bool) -> int:
-    """Give the exit code of DESIGN §3."""
+    """Give the exit code (README, Exit codes)."""
     if is_kept:
         return 0
     return 1 if is_ended and not is_stopped else 3

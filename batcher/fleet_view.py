@@ -270,7 +270,7 @@ def _tell_retry(observer: RequestObserver[Named], raw: bytes, request: Named) ->
         code=line.error.code,
         request_id=line.request_id,
     )
-    observer.retrying(request, failure, line.delay)
+    observer.retrying(request, failure, None if line.later is True else line.delay)
 
 
 def _tell_result(observer: RequestObserver[Named], raw: bytes, request: Named) -> None:

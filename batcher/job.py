@@ -24,13 +24,14 @@ from batcher.manifest.duplicate import Repetitions, name_clashes
 from batcher.marks import SELECTS_NONE, read_where
 from batcher.models import ErrorClass, Problem
 from batcher.options import Options, check_options
-from batcher.orphan import check_owner, compare
+from batcher.orphan import Gone, check_owner, compare
 from batcher.record import request_fields
+from batcher.selection import Selection
 from batcher.stores import LocalDirectory, open_directory
 from batcher.survey import Survey, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from batcher.models import Request
     from batcher.plan import Plan
@@ -43,6 +44,7 @@ class Job:
         options: What was asked.
         environment: The environment's variables.
         most_walked: How many requests may be walked, see `excerpt`.
+        watch: Passes the manifest's requests on, as they are checked.
 
     Attributes:
         options: What was asked.
@@ -58,6 +60,7 @@ class Job:
         excerpt: What of the manifests' requests is looked at.
         count: The requests asked for, by where they stand.
         remarks: What deserves a look, with its place.
+        accepts: Ids that were bought and that this run accepts to lack.
     """
 
     def __init__(
@@ -66,7 +69,9 @@ class Job:
         environment: Mapping[str, str],
         *,
         most_walked: int = MOST_WALKED,
+        watch: Callable[[Iterator[Request]], Iterator[Request]] = iter,
     ) -> None:
+        self._watch = watch
         self.options = options
         self.environment = environment
         check_options(options)
@@ -194,24 +199,14 @@ class Job:
             raise ManifestError(problems.all())
         self.remarks += self._repetitions.told(self.expansion.checked(Problems()))
         self.count = survey.count
-        orphans = survey.orphans()
-        check_owner(
-            orphans,
-            self.reading,
-            self.expansion,
-            out=self.out,
-            accepts_changes=self.options.accept_changes,
+        gone = self._gone(survey.orphans())
+        is_of_all = self._where is None and self._selection == Selection()
+        self.accepts = gone.named(is_all=is_of_all or self.options.accept_changes)
+        plan = survey.finish(
+            changed=gone.changed,
+            orphaned=len(gone.orphaned),
+            accepted=len(gone.accepted),
         )
-        changed, orphaned = 0, 0
-        if orphans and self.excerpt.is_whole:
-            changed, orphaned = compare(
-                orphans,
-                self.reading.standings,
-                self.directory,
-                every=self.expansion,
-                asked=self.requests,
-            )
-        plan = survey.finish(changed=changed, orphaned=orphaned)
         plan = self.excerpt.estimate(plan, self._survey)
         if self._where is not None and plan.total == 0:
             remark = Problem(
@@ -221,6 +216,29 @@ class Job:
         remarks = Counter(c for m in self.expansion.manifests for c, _ in m.remarks)
         warnings = dict(sorted((remarks + Counter(plan.warnings)).items()))
         return msgspec.structs.replace(plan, warnings=warnings)
+
+    def _gone(self, orphans: frozenset[str]) -> Gone:
+        """Tell what was bought and is gone, of a manifest that was walked to its end.
+
+        Raises:
+            UsageError: The ledger is another manifest's.
+        """
+        check_owner(
+            orphans,
+            self.reading,
+            self.expansion,
+            out=self.out,
+            accepts_changes=self.options.accept_changes,
+        )
+        if not orphans or not self.excerpt.is_whole:
+            return Gone()
+        return compare(
+            orphans,
+            self.reading.standings,
+            self.directory,
+            every=self.expansion,
+            asked=self.requests,
+        )
 
     def _survey(self) -> Survey:
         prices = self.endpoint.prices if self.endpoint else ()
@@ -242,7 +260,7 @@ class Job:
 
     def _added(self, survey: Survey, problems: Problems) -> Iterator[Request]:
         """Count every request of the manifest, and give each once."""
-        for request in self.expansion.checked(problems):
+        for request in self._watch(self.expansion.checked(problems)):
             if survey.add(request):
                 yield request
             else:

@@ -14,7 +14,7 @@ import msgspec
 
 
 class Status(StrEnum):
-    """How a request ended (DESIGN §5)."""
+    """How a request ended (README, Ledger)."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 
 class ErrorClass(StrEnum):
-    """What kind of failure an attempt met (DESIGN §6)."""
+    """What kind of failure an attempt met (README, Errors of a request)."""
 
     CONNECT = "connect"
     RATE_LIMITED = "rate_limited"
@@ -49,7 +49,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """Why an attempt, or a whole run, did not succeed.
 
     Attributes:
-        error_class: The row of DESIGN §6 that applies.
+        error_class: What kind of failure it was.
         message: The gateway's or the system's own words, cleaned for a terminal.
         status: The HTTP status, when there was one.
         code: The body's `error.code`, when it had one.
@@ -218,7 +218,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run directory holds, in numbers (DESIGN §5).
+    """What a run directory holds, in numbers (README, Ledger).
 
     Attributes:
         total: Requests asked for.

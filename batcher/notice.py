@@ -11,16 +11,13 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from batcher.errors import UsageError
+from batcher.json_text import to_json
 
 if TYPE_CHECKING:
     from batcher.models import Summary
 
 SECONDS = 30.0
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def run_command(command: str, summary: Summary) -> str | None:
@@ -31,7 +28,7 @@ def run_command(command: str, summary: Summary) -> str | None:
     """
     try:
         done = subprocess.run(  # noqa: S602 - the user's own command line
-            command, shell=True, input=_encode(summary), timeout=SECONDS, check=False
+            command, shell=True, input=to_json(summary), timeout=SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"--on-end: {error}"
@@ -42,7 +39,7 @@ def post_webhook(url: str, summary: Summary) -> str | None:
     """POST the summary to a URL, once; says what went wrong, if anything did."""
     request = urllib.request.Request(  # noqa: S310 - checked by `checked_webhook`
         url,
-        data=_encode(summary),
+        data=to_json(summary),
         headers={"Content-Type": "application/json", "User-Agent": "batcher"},
     )
     try:

@@ -14,7 +14,7 @@ ENGINES = ("local", "processes", "dask", "ray")
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What `run` and `plan` are asked, as on the command line (DESIGN §3).
+    """What `run` and `plan` are asked, as on the command line (README, Commands).
 
     Attributes:
         manifests: Files that say what to generate, `-` for standard input.
@@ -71,6 +71,9 @@ def check_options(options: Options) -> None:
     if not options.manifests:
         raise UsageError("name a manifest; `batcher init` writes one to start from")
     _check_engine(options)
+    if options.endpoint is not None and options.base_url is not None:
+        places = f"--endpoint {options.endpoint!r} and --base-url {options.base_url!r}"
+        raise UsageError(f"{places} name two places to send to; leave one out")
     if options.force and options.where is None:
         raise UsageError(
             "--force needs --where: say what to buy again although it is kept, such as"

@@ -5,12 +5,16 @@ Either the manifest was edited, or the run directory is another one's.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from batcher.choice import was_bought
 from batcher.errors import UsageError
 from batcher.ledger import FILE_NAME, names_of
+from batcher.ledger.reader import raw_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +25,34 @@ if TYPE_CHECKING:
     from batcher.stores import Directory
 
 
+MOST_NAMED = 10_000
+"""Orphans that a run's line names; of more, none is known to be accepted."""
+
+
+class Gone(msgspec.Struct, frozen=True, kw_only=True):
+    """What was bought and is not asked for any more.
+
+    Attributes:
+        changed: Requests that have the name of one of them, and other content.
+        orphaned: Ids of those whose name nobody has.
+        accepted: Those of these that the last run was let go on without.
+    """
+
+    changed: int = 0
+    orphaned: frozenset[str] = frozenset()
+    accepted: frozenset[str] = frozenset()
+
+    def named(self, *, is_all: bool) -> tuple[str, ...]:
+        """Name the orphans that a run accepts to lack by going on.
+
+        Args:
+            is_all: All of them: the user says so, or the run asks for the whole
+                manifest, so that none of them was edited into what is not asked for.
+        """
+        named = self.orphaned if is_all else self.accepted
+        return tuple(sorted(named)) if len(named) <= MOST_NAMED else ()
+
+
 def compare(
     orphans: frozenset[str],
     standings: Standings,
@@ -28,8 +60,8 @@ def compare(
     *,
     every: Iterable[Request],
     asked: Callable[[], Iterable[Request]],
-) -> tuple[int, int]:
-    """Count the requests that replace bought ones, and the bought ones left over.
+) -> Gone:
+    """Tell the requests that replace bought ones, and the bought ones left over.
 
     Args:
         orphans: Ids that the ledger names and the manifest does not.
@@ -45,7 +77,28 @@ def compare(
         request.name in taken and standings.get(request.id) is None
         for request in (asked() if taken else ())
     )
-    return changed, sum(names.get(id_) not in taken for id_ in bought)
+    orphaned = frozenset(id_ for id_ in bought if names.get(id_) not in taken)
+    accepted = orphaned & accepted_before(directory) if orphaned else orphaned
+    return Gone(changed=changed, orphaned=orphaned, accepted=accepted)
+
+
+def accepted_before(directory: Directory) -> frozenset[str]:
+    """Read which orphans the last run was let go on without."""
+    last: tuple[str, ...] = ()
+    for _, raw in raw_lines(directory):
+        if b'"run"' in raw:  # most lines are none, and need not be read for that
+            with suppress(msgspec.DecodeError, UnicodeDecodeError):
+                head = _head(raw)
+                last = head.orphans if head.event == "run" else last
+    return frozenset(last)
+
+
+class _Head(msgspec.Struct, frozen=True):
+    event: str
+    orphans: tuple[str, ...] = ()
+
+
+_head = msgspec.json.Decoder(_Head).decode
 
 
 def taken_names(

@@ -29,7 +29,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run will do (DESIGN §3, `plan --json`).
+    """What a run will do (`plan --json`).
 
     Of requests too many to be walked, `total` is counted and the rest is an estimate
     from some of them; `sampled` is then among the warnings (see `batcher.estimate`).
@@ -58,6 +58,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         unknown_usd: What those whose outcome is not known may have been billed, None
             when no price of it is known.
         fetched: Of the images, those that were paid for and are only fetched.
+        accepted: Of the orphaned ones, those that it was accepted before to lack.
     """
 
     total: int
@@ -82,11 +83,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[Group, ...] = ()
     unknown_usd: Decimal | None = None
     fetched: int = 0
+    accepted: int = 0
 
     @property
     def needs_consent(self) -> bool:
         """Tell whether going on would buy anew what was bought before."""
-        return self.changed > 0 or (self.new > 0 and self.orphaned > 0)
+        is_lacking = self.orphaned > self.accepted
+        return self.changed > 0 or (self.new > 0 and is_lacking)
 
     def __await__(self) -> Generator[None, None, Plan]:
         """Be its own result: `await plan(…)` and `plan(…)` read alike."""

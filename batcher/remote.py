@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from batcher.errors import UsageError
+from batcher.json_text import to_json
 from batcher.settings import LARGEST_NUMBER
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class RemoteControl:
             with contextlib.suppress(OSError, ValueError, TimeoutError):
                 async with asyncio.timeout(REPLY_SECONDS):
                     line = await reader.readline()
-                    writer.write(_encode(self._answer(line)) + b"\n")
+                    writer.write(to_json(self._answer(line)) + b"\n")
                     await writer.drain()
         finally:
             writer.close()
@@ -161,7 +162,7 @@ def send(folder: Path, command: Command) -> dict[str, object]:
             peer.settimeout(REPLY_SECONDS)
             with _address(folder) as address:
                 peer.connect(address)
-            peer.sendall(_encode(command) + b"\n")
+            peer.sendall(to_json(command) + b"\n")
             while chunk := peer.recv(LONGEST_LINE):
                 answer += chunk
         reply = msgspec.json.decode(answer, type=dict[str, object])
@@ -187,6 +188,3 @@ def _address(folder: Path) -> Iterator[str]:
         yield f"/proc/self/fd/{descriptor}/{SOCKET_NAME}"
     finally:
         os.close(descriptor)
-
-
-_encode = msgspec.json.Encoder(decimal_format="number").encode

@@ -22,7 +22,7 @@ from batcher.count import own_part
 from batcher.durability import Durability, seen_to_its_end
 from batcher.errors import ManifestError, StoreError
 from batcher.gate import Gate
-from batcher.governor import Limits
+from batcher.governor import Limits, Space
 from batcher.hold import Hold, hold
 from batcher.job import Job, require_endpoint
 from batcher.ledger import event
@@ -121,7 +121,8 @@ class _Run:
             now=self._started,
             random=chance,
         )
-        self._gate = Gate(governor, clock, held, self._announce)
+        space = Space(held.store.space, place=job.out)
+        self._gate = Gate(governor, clock, held, self._announce, space=space)
         self._pool = LocalPool(room=self._room, is_closed=lambda: self._gate.is_closed)
         self._view = RunView(job=job, count=self._count, gate=self._gate, clock=clock)
         self._worker = Worker(
@@ -190,6 +191,7 @@ class _Run:
             settings=msgspec.structs.asdict(job.settings),
             total=job.plan.total,
             shard=job.shard or UNSET,
+            orphans=job.accepts or UNSET,
         )
 
     def _wanted(self) -> Iterator[Request | None]:

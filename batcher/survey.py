@@ -20,7 +20,7 @@ from batcher.pricing import Price, Rate, rate, usd_of
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from batcher.ledger.standing import Standings
+    from batcher.ledger.fold import Standings
     from batcher.models import Request
 
 MOST_GROUPS = 200
@@ -121,12 +121,13 @@ class Survey:
             id_ for id_ in self._standings if key_of(id_) not in self._seen
         )
 
-    def finish(self, *, changed: int = 0, orphaned: int = 0) -> Plan:
+    def finish(self, *, changed: int = 0, orphaned: int = 0, accepted: int = 0) -> Plan:
         """Make the plan.
 
         Args:
             changed: How many of the new requests have an orphaned one's name.
             orphaned: How many orphaned ones there are whose name nobody has.
+            accepted: How many of these it was accepted before to lack.
         """
         kinds: Counter[str] = Counter()
         for state, number in self.count.states.items():
@@ -141,6 +142,7 @@ class Survey:
             **kinds,
             changed=changed,
             orphaned=orphaned,
+            accepted=accepted,
             duplicates=self._duplicates,
             images=asked.images,
             estimated_usd=expected,

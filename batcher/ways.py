@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from batcher.config import BUILT_IN, SANDBOX, Endpoint, Secret
+from batcher.config import Endpoint, Secret
 from batcher.governor import Account, Budget, Governor, Limits, Rotation
 from batcher.transport import HttpTransport, Routes
 from batcher.version import VERSION
@@ -29,14 +29,9 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: Endpoint
     keys: Mapping[str, Secret]
 
-    @property
-    def is_built_in(self) -> bool:
-        """Tell whether it leads to the sandbox of the run itself."""
-        return self.endpoint.base_url == BUILT_IN[SANDBOX].base_url
-
     def leading_to(self, sandbox_url: str) -> Way:
         """Give the way, to where the sandbox listens if that is where it leads."""
-        if not self.is_built_in:
+        if not self.endpoint.is_built_in:
             return self
         return replace(self, endpoint=replace(self.endpoint, base_url=sandbox_url))
 
@@ -46,7 +41,7 @@ async def with_sandbox(
     ways: tuple[Way, ...], options: SandboxOptions | None
 ) -> AsyncIterator[tuple[Way, ...]]:
     """Start the built-in sandbox, if a way leads there; say where it listens."""
-    if not any(way.is_built_in for way in ways):
+    if not any(way.endpoint.is_built_in for way in ways):
         yield ways
         return
     # Other runs begin sooner without it.

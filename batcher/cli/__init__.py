@@ -34,7 +34,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; gives its exit code (DESIGN §3)."""
+    """Run one command; gives its exit code."""
     # No `list(…)`: once it was called, the command of that name is what it means here.
     arguments = [*(sys.argv[1:] if argv is None else argv)]
     try:

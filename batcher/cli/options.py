@@ -30,7 +30,7 @@ CHOICES = ("on_unknown", "duplicates")
 
 
 def add_shared(parser: argparse.ArgumentParser) -> None:
-    """Add what `run` and `plan` both take (DESIGN §3)."""
+    """Add what `run` and `plan` both take (README, Commands)."""
     parser.add_argument(
         "manifests", nargs="+", metavar="MANIFEST", help="files; - is standard input"
     )
@@ -171,9 +171,11 @@ def make_job(parsed: argparse.Namespace, **changes: object) -> Job:
     """Plan what the flags ask for, some options changed."""
     from msgspec.structs import replace  # noqa: PLC0415 - `--help` does without it
 
+    from batcher.cli.headway import headway  # noqa: PLC0415
     from batcher.job import Job  # noqa: PLC0415
 
-    return Job(replace(read_options(parsed), **changes), os.environ)
+    options = replace(read_options(parsed), **changes)
+    return Job(options, os.environ, watch=headway(parsed, sys.stderr))
 
 
 def _fields(pairs: list[str]) -> dict[str, object]:

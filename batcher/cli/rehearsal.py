@@ -8,27 +8,61 @@ from batcher.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
+    from batcher.job import Job
     from batcher.sandbox import SandboxOptions
+
+FLAGS: Mapping[str, object] = {"--latency": "0", "--faults": "", "--fault-seed": 0}
+"""What a sandbox can be told, and what stands for nothing said."""
 
 
 def add_rehearsal(parser: argparse.ArgumentParser) -> None:
     """Add what a sandbox can be told."""
     group = parser.add_argument_group("with the sandbox")
-    group.add_argument("--latency", default="0", metavar="S|S-S", help="of a reply")
+    group.add_argument(
+        "--latency", default=FLAGS["--latency"], metavar="S|S-S", help="of a reply"
+    )
     group.add_argument(
         "--faults",
-        default="",
+        default=FLAGS["--faults"],
         metavar="NAME[=P],…",
         help="what goes wrong, how often: truncate=0.05,rate_limited; all=0.2",
     )
-    group.add_argument("--fault-seed", type=int, default=0, metavar="N")
+    group.add_argument(
+        "--fault-seed", type=int, default=FLAGS["--fault-seed"], metavar="N"
+    )
 
 
 def is_rehearsal(parsed: argparse.Namespace) -> bool:
     """Tell whether the sandbox was told anything."""
-    told = (parsed.latency, parsed.faults, parsed.fault_seed)
-    return told != ("0", "", 0)
+    return bool(_told(parsed))
+
+
+def check_rehearsal(parsed: argparse.Namespace, job: Job) -> None:
+    """Refuse to tell a sandbox anything where a run starts none.
+
+    Raises:
+        UsageError: It was told something, and the run sends elsewhere.
+    """
+    told, endpoint = _told(parsed), job.endpoint
+    if not told or endpoint is None:
+        return
+    if not any(each.is_built_in for each in (endpoint, *job.fallbacks)):
+        verb = "goes" if len(told) == 1 else "go"
+        raise UsageError(
+            f"{' and '.join(told)} {verb} with --endpoint sandbox; this run sends to"
+            f" {endpoint.base_url}"
+        )
+
+
+def _told(parsed: argparse.Namespace) -> list[str]:
+    """Give the flags that say anything."""
+    return [
+        flag
+        for flag, silence in FLAGS.items()
+        if getattr(parsed, flag.removeprefix("--").replace("-", "_")) != silence
+    ]
 
 
 def rehearsal_arguments(parsed: argparse.Namespace) -> tuple[str, ...]:

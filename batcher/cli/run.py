@@ -9,7 +9,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from batcher.cli.options import add_shared, make_job
-from batcher.cli.rehearsal import add_rehearsal, is_rehearsal, read_rehearsal
+from batcher.cli.rehearsal import (
+    add_rehearsal,
+    check_rehearsal,
+    is_rehearsal,
+    read_rehearsal,
+)
 from batcher.cli.watch import read_port, watching
 from batcher.cli.words import unknown_lines, usd
 from batcher.errors import UsageError
@@ -20,14 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batcher.cli.progress import Display
+    from batcher.control import Control
     from batcher.job import Job
     from batcher.models import Summary
     from batcher.sandbox import SandboxOptions
 
 STOPPED = 3
-"""Exit code of a run that stopped early and can go on (DESIGN §3)."""
+"""Exit code of a run that stopped early and can go on (README, Exit codes)."""
 ENDED = (0, 1)
-"""Exit codes of a run that came to its end (DESIGN §3)."""
+"""Exit codes of a run that came to its end (README, Exit codes)."""
 YOUNG = 10_000
 """New objects before the collector looks for cycles; Python's 700 are one request's."""
 
@@ -69,6 +75,7 @@ def execute(parsed: argparse.Namespace) -> int:
     if parsed.webhook is not None:
         checked_webhook(parsed.webhook)
     job = make_job(parsed)
+    check_rehearsal(parsed, job)
     _warn(job)
     if parsed.check:
         return _check(job)
@@ -152,31 +159,34 @@ def _warn_of_unknown(job: Job) -> None:
 
 def _check(job: Job) -> int:
     """Ask the gateway, for free, whether the run could go well."""
-    from batcher.config import BUILT_IN, SANDBOX  # noqa: PLC0415 - `--help` without
-    from batcher.job import require_endpoint  # noqa: PLC0415
+    from batcher.job import require_endpoint  # noqa: PLC0415 - `--help` without
     from batcher.transport.preflight import preflight  # noqa: PLC0415
 
     endpoint = require_endpoint(job)
-    if endpoint.base_url == BUILT_IN[SANDBOX].base_url:
+    if endpoint.is_built_in:
         print("the sandbox starts inside the run, and is always ready")
         return 0
     key = next(iter(endpoint.keys(job.environment).values()))
     found = asyncio.run(preflight(endpoint.base_url, key))
-    if not found.is_reached:
-        print(f"no answer from {endpoint.base_url}/models")
+    models = f"{endpoint.base_url}/models"
+    if found.trouble is not None:
+        print(f"no answer from {models}: {found.trouble}")
         return STOPPED
     remarks = found.remarks(endpoint.model, job.plan.worst_usd)
-    print("\n".join(remarks or [f"{endpoint.name} is ready"]))
+    lines = [*remarks]
+    if found.unchecked is not None:
+        why = f"{models}: {found.unchecked}"
+        lines.append(f"the gateway answers; key and model are not checked: {why}")
+    print("\n".join(lines or [f"{endpoint.name} is ready"]))
     return STOPPED if remarks else 0
 
 
 async def _look_ahead(job: Job, display: Display) -> None:
     """Ask the gateway while the run begins, and warn of what it says."""
-    from batcher.config import BUILT_IN, SANDBOX  # noqa: PLC0415 - `--help` without
-    from batcher.transport.preflight import preflight  # noqa: PLC0415
+    from batcher.transport.preflight import preflight  # noqa: PLC0415 - see above
 
     endpoint = job.endpoint
-    if endpoint is None or endpoint.base_url == BUILT_IN[SANDBOX].base_url:
+    if endpoint is None or endpoint.is_built_in:
         return
     with suppress(UsageError):  # the run itself says what is wrong with a key
         key = next(iter(endpoint.keys(job.environment).values()))
@@ -187,8 +197,16 @@ async def _look_ahead(job: Job, display: Display) -> None:
 
 def _canary(job: Job, parsed: argparse.Namespace) -> Summary | None:
     """Do the first few; give their summary if that is to be all."""
-    from batcher.cli.canary import agrees, canary_lines  # noqa: PLC0415
+    from batcher.cli.canary import (  # noqa: PLC0415
+        INTERRUPTED_ASKING,
+        NOT_AGREED,
+        agrees,
+        canary_lines,
+        ended_with,
+    )
     from batcher.cli.options import read_options  # noqa: PLC0415
+    from batcher.cli.signals import Interruption  # noqa: PLC0415
+    from batcher.control import Control  # noqa: PLC0415
 
     if parsed.canary < 1:
         raise UsageError(f"--canary: must be 1 or more, got {parsed.canary!r}")
@@ -196,30 +214,21 @@ def _canary(job: Job, parsed: argparse.Namespace) -> Summary | None:
     options = read_options(parsed)
     few = min(parsed.canary, options.first or parsed.canary)
     before = job.reading.standings.spent
-    canary = _run(make_job(parsed, first=few), parsed)
+    control = Control()
+    canary = _run(make_job(parsed, first=few), parsed, control)
     print("\n".join(canary_lines(canary, job.plan, before)), file=sys.stderr)
-    if canary.stopped is None and (parsed.yes or agrees()):
-        return None
-    return _not_agreed(canary, job.plan.total)
+    stopped, code = canary.stopped or NOT_AGREED, control.exit_code or STOPPED
+    try:
+        if canary.stopped is None and (parsed.yes or agrees()):
+            return None
+    except Interruption as interruption:
+        stopped, code = INTERRUPTED_ASKING, interruption.exit_code
+    return ended_with(canary, job.plan.total, stopped, exit_code=code)
 
 
-def _not_agreed(canary: Summary, total: int) -> Summary:
-    """Make of the canary's summary that of the whole run, stopped after it."""
-    from msgspec.structs import replace  # noqa: PLC0415 - `--help` without
-
-    if canary.stopped is not None:
-        return canary
-    words = "nobody agreed to go on after the canary; --yes does"
-    return replace(
-        canary,
-        total=total,
-        pending=canary.pending + total - canary.total,
-        exit_code=STOPPED,
-        stopped={"class": "canary", "message": words},
-    )
-
-
-def _run(job: Job, parsed: argparse.Namespace) -> Summary:
+def _run(
+    job: Job, parsed: argparse.Namespace, control: Control | None = None
+) -> Summary:
     from batcher.cli.progress import make_display  # noqa: PLC0415 - `--help` without
 
     display = make_display(sys.stderr, quiet=parsed.quiet, log_format=parsed.log_format)
@@ -233,11 +242,11 @@ def _run(job: Job, parsed: argparse.Namespace) -> Summary:
         from batcher.control import Control  # noqa: PLC0415
         from batcher.runner import execute  # noqa: PLC0415
 
-        control = Control()
-        attend_signals(control)
+        attended = control or Control()
+        attend_signals(attended)
         preflight = asyncio.create_task(_look_ahead(job, display), name="preflight")
         try:
-            return await execute(job, display, control=control, sandbox=sandbox)
+            return await execute(job, display, control=attended, sandbox=sandbox)
         finally:
             preflight.cancel()
             display.close()

@@ -9,7 +9,7 @@ from batcher.cli.words import again, counts, duration, usd
 from batcher.control import BY_HAND, INTERRUPTED
 from batcher.governor.breaker import DOWN
 from batcher.ledger import State
-from batcher.models import ErrorClass, Status
+from batcher.models import MAYBE_BILLED, ErrorClass, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batcher.models import Failure
 
 BETWEEN = " · "
-OUTAGES = DOWN | {ErrorClass.QUOTA}
+OUTAGES = DOWN | MAYBE_BILLED | {ErrorClass.QUOTA}
 """Why the breaker lets nothing leave; the other pauses are asked for, or short."""
 
 

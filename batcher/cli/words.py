@@ -24,6 +24,8 @@ CONDITIONS = (
     ("auth", "", MENDED),
     ("quota", "", MENDED),
     ("config", "", MENDED),
+    ("bad_reply", "", MENDED),
+    ("ambiguous", "", MENDED),
 )
 """What must change before a stopped run can go on: class, message's start, condition.
 

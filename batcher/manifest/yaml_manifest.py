@@ -1,4 +1,4 @@
-"""A YAML manifest: defaults, variables and entries (DESIGN §4)."""
+"""A YAML manifest: defaults, variables and entries (README, Manifest)."""
 
 from __future__ import annotations
 

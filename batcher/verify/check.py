@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from batcher.errors import StoreError
 from batcher.images import Defect, Inspector
+from batcher.ledger import ImageLine
+from batcher.models import Status
 from batcher.verify.finding import Finding, Mark
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ THREADS = 8
 FAR_THREADS = 32
 """The same for an object store, which takes its time to answer."""
 
+ODD_LINE = "its line in the ledger lacks what a check needs, such as sha256"
+NO_IMAGE = "its line in the ledger says that it is kept, and names no image"
+
 _PIECE = 1 << 20
 
 
@@ -41,15 +46,12 @@ def check_images(
         is_deep: Read every file, check its sha256 and its structure; otherwise only
             look for it and its size.
 
+    What the ledger's line is too odd for is no match, whatever the file is like.
+
     Raises:
         StoreError: An object store fails.
     """
-    kept = (
-        (record.id, image)
-        for record in records
-        if record.result is not None and record.result.status == record.status
-        for image in record.result.images
-    )
+    kept = _kept(records)
     is_near = files.listed is None
     if is_near and not is_deep:
         yield from (_check(files, id_, image) for id_, image in kept)
@@ -68,9 +70,27 @@ def check_images(
         pool.shutdown(cancel_futures=True)
 
 
+def _kept(records: Iterable[Record]) -> Iterator[tuple[str, Image | ImageLine | None]]:
+    """Walk the images of requests that stand as they ended; None for one without."""
+    for record in records:
+        result = record.result or record.rough
+        if result is None or result.status != record.status:
+            continue
+        images = result.images if isinstance(result.images, tuple) else ()
+        yield from ((record.id, image) for image in images)
+        if not images and result.status is Status.SUCCEEDED:
+            yield record.id, None
+
+
 def _check(
-    files: Inventory, id_: str, image: Image, *, is_deep: bool = False
+    files: Inventory,
+    id_: str,
+    image: Image | ImageLine | None,
+    *,
+    is_deep: bool = False,
 ) -> Finding:
+    if image is None:
+        return Finding(mark=Mark.UNREADABLE, path=id_, id=id_, message=NO_IMAGE)
     found = partial(Finding, path=image.path, id=id_)
     path = PurePosixPath(image.path)
     if path.is_absolute() or ".." in path.parts:
@@ -83,10 +103,12 @@ def _check(
         return found(mark=Mark.UNREADABLE, message=_words(error))
     if defect is None:
         return found(mark=Mark.MISSING)
+    if not defect and isinstance(image, ImageLine):
+        return found(mark=Mark.UNREADABLE, message=ODD_LINE)
     return found(mark=Mark.CORRUPT if defect else Mark.MATCH, message=defect)
 
 
-def _defect(files: Inventory, image: Image, *, is_deep: bool) -> str | None:
+def _defect(files: Inventory, image: Image | ImageLine, *, is_deep: bool) -> str | None:
     """Say what is wrong with a file, nothing when it is as kept; None for no file."""
     size = files.size(image.path)
     if size is None:
@@ -108,7 +130,8 @@ def _defect(files: Inventory, image: Image, *, is_deep: bool) -> str | None:
     verdict = inspector.finish()
     if isinstance(verdict, Defect):
         return verdict.message
-    return "" if digest.hexdigest() == image.sha256 else "holds other bytes"
+    is_same = isinstance(image, ImageLine) or digest.hexdigest() == image.sha256
+    return "" if is_same else "holds other bytes"
 
 
 def _words(error: Exception) -> str:

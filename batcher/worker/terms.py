@@ -72,7 +72,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
             policy=Policy(
                 max_attempts=settings.max_attempts,
                 by_class=settings.retry,
-                retry_unknown=choice.retry_unknown,
+                retry_unknown=settings.on_unknown == "retry",
                 wait_for_quota=settings.wait_for_quota,
                 longest_wait=settings.longest_wait,
             ),

@@ -34,7 +34,7 @@ from batcher.stores.folder import LocalDirectory
 TTL = 3.0
 LOST = 3
 PATIENCE = 30.0
-ALONE = Crew(shards=("0001-of-0002",), has_driver=False, word=Word())
+ALONE = Crew(shards=("0001-of-0002",), word=Word())
 
 
 class Sender:

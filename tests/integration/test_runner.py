@@ -6,9 +6,8 @@ import asyncio
 import base64
 import json
 import os
-import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from batcher.runner import execute
 from batcher.sandbox import Sandbox, SandboxOptions
 from batcher.status import read_status
 from tests.integration.odd_server import serving
+from tests.integration.small_disk import small_disk
 from tests.integration.store_conformance import png
 from tests.integration.test_worker import check_books, full_at, lines, partials
 
@@ -43,7 +43,7 @@ WORDS = (
     *("images", "attempts", "spent_usd", "maybe_billed_usd", "errors", "warnings"),
     *("seconds", "out", "exit_code", "stopped"),
 )
-"""The summary's fields (DESIGN §5)."""
+"""The summary's fields (README, Ledger)."""
 
 
 def rows(**prompts: str) -> str:
@@ -543,6 +543,15 @@ async def test_an_accepted_change_is_accepted_once(project: Project) -> None:
     assert (await project.run()).exit_code == 0
 
 
+async def test_what_is_unknown_again_is_not_sent_a_third_time(
+    project: Project, gateway: Sandbox
+) -> None:
+    project.write(rows(a="sandbox:reset"))
+    await project.run(on_unknown="skip")
+    again = await project.run(on_unknown="skip", retry=("unknown",))
+    assert (again.unknown, gateway.journal.posts) == (1, 2)
+
+
 async def test_a_change_that_is_not_asked_for_needs_no_consent(
     project: Project,
 ) -> None:
@@ -552,6 +561,64 @@ async def test_a_change_that_is_not_asked_for_needs_no_consent(
     plan = project.job(first=1).plan
     assert (plan.total, plan.done, plan.new, plan.changed) == (1, 1, 0, 0)
     assert (await project.run(first=1)).exit_code == 0
+
+
+@pytest.mark.parametrize("by_flag", [True, False], ids=["flag", "run without it"])
+async def test_what_is_lacking_on_purpose_is_asked_about_once(
+    project: Project, by_flag: bool
+) -> None:
+    project.write(rows(a="x", b="y"))
+    await project.run()
+    project.write(rows(a="x", **({"c": "z"} if by_flag else {})))
+    await project.run(accept_changes=by_flag)
+    project.write(rows(a="x", c="z", d="more"))
+    plan = project.job().plan
+    assert (plan.new, plan.orphaned, plan.accepted) == (2 - by_flag, 1, 1)
+    assert (await project.run()).exit_code == 0
+    next(path for path in project.out.glob("a*")).unlink()
+    assert (await project.run()).exit_code == 0
+
+
+async def test_what_is_lacking_since_then_is_asked_about(project: Project) -> None:
+    project.write(rows(a="x", b="y", c="z"))
+    await project.run()
+    project.write(rows(a="x", b="y"))
+    await project.run()
+    project.write(rows(a="x", d="more"))
+    with pytest.raises(UsageError, match="the manifest lacks 1 that the ledger has"):
+        await project.run()
+    project.write(rows(a="x", b="y", c="z"))
+    await project.run()
+    project.write(rows(a="x", b="y", d="more"))
+    with pytest.raises(UsageError, match="the manifest lacks 1 that the ledger has"):
+        await project.run()
+
+
+async def test_a_run_of_a_part_accepts_nothing_and_forgets_nothing(
+    project: Project,
+) -> None:
+    project.write(rows(a="x", b="y"))
+    await project.run()
+    project.write(rows(a="x", c="z"))
+    await project.run(first=1)
+    with pytest.raises(UsageError, match="--accept-changes"):
+        await project.run()
+    await project.run(accept_changes=True)
+    await project.run(first=1)
+    project.write(rows(a="x", c="z", d="more"))
+    assert (await project.run()).exit_code == 0
+
+
+async def test_a_new_content_under_a_name_that_was_given_up_is_asked_about(
+    project: Project,
+) -> None:
+    project.write(rows(a="x", b="y"))
+    await project.run()
+    project.write(rows(a="x"))
+    await project.run()
+    project.write(rows(a="x", b="other"))
+    with pytest.raises(UsageError, match="1 request changed: going on would buy 1"):
+        await project.run()
 
 
 async def test_another_manifests_ledger_is_refused(
@@ -629,21 +696,6 @@ async def test_a_manifest_that_breaks_while_it_is_worked_on_stops_the_run(
     assert summary.succeeded == gateway.journal.posts
     assert summary.stopped is not None
     assert "m.csv:3" in summary.stopped["message"]
-
-
-@contextmanager
-def small_disk(folder: Path, kilobytes: int) -> Iterator[None]:
-    """Mount a disk of a few kilobytes; skip the test where that is not allowed."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("a file system cannot be mounted here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 async def test_a_full_disk_stops_the_run_and_nothing_kept_is_lost(

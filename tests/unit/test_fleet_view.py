@@ -6,6 +6,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +50,8 @@ class Heard:
 
     def retrying(self, request: Named, failure: Failure, delay: float | None) -> None:
         words = f"{failure.error_class.value} {failure.message}"
-        self.words.append(f"{request.name} failed: {words}, {delay:g}")
+        when = "later" if delay is None else f"{delay:g}"
+        self.words.append(f"{request.name} failed: {words}, {when}")
 
     def ended(self, request: Named, result: Result | None) -> None:
         status = "unknown" if result is None else result.status.value
@@ -158,6 +160,12 @@ def test_the_observer_hears_what_a_runs_own_would() -> None:
     ]
 
 
+def test_a_failure_that_stops_a_worker_is_not_said_to_be_tried_again_soon() -> None:
+    line = msgspec.structs.replace(retry("a"), delay=0.0, later=True)
+    scene = Scene().wrote(attempt("a"), line)
+    assert scene.heard.words[-1] == "fox a failed: server down, later"
+
+
 def test_a_request_is_counted_where_it_stood_until_it_has_ended() -> None:
     scene = Scene().wrote(attempt("a"), attempt("b"))
     assert scene.states == {}
@@ -261,7 +269,7 @@ def test_a_line_that_makes_no_sense_is_told_to_nobody(raw: bytes) -> None:
 
 
 def crew(*shards: str) -> Crew:
-    return Crew(shards=shards, has_driver=False, word=Word(orders=(order("pause"),)))
+    return Crew(shards=shards, word=Word(orders=(order("pause"),)))
 
 
 @pytest.mark.parametrize(

@@ -350,6 +350,8 @@ def test_what_was_never_made_was_not_bought(
         (Plan(total=1, done=1, orphaned=1, warnings={}), False),
         (Plan(total=1, changed=1, warnings={}), True),
         (Plan(total=1, new=1, orphaned=1, warnings={}), True),
+        (Plan(total=1, new=1, orphaned=2, accepted=1, warnings={}), True),
+        (Plan(total=1, new=1, orphaned=2, accepted=2, warnings={}), False),
     ],
 )
 def test_to_buy_anew_needs_consent(plan: Plan, *, needs_consent: bool) -> None:

@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 
 from batcher.choice import Choice
+from batcher.ledger import Standing, State
 from batcher.models import Request
 from batcher.retry import Policy
+from batcher.settings import Settings
 from batcher.worker import Terms
 
 
@@ -33,3 +35,14 @@ def test_an_attempt_has_as_long_as_its_size_takes(
         timeout=timeout,
     )
     assert terms.seconds(request) == seconds
+
+
+@pytest.mark.parametrize("on_unknown", ["retry", "skip"])
+def test_what_retry_names_says_nothing_of_what_becomes_unknown_now(
+    on_unknown: str,
+) -> None:
+    settings = Settings(on_unknown=on_unknown)  # type: ignore[arg-type]  # as a test says
+    choice = Choice.of(("unknown",), retry_unknown=on_unknown == "retry")
+    terms = Terms.of(settings, choice, endpoint="e", prices={"e": ()})
+    assert terms.choice.sends(Standing(state=State.UNKNOWN))
+    assert terms.policy.retry_unknown is (on_unknown == "retry")

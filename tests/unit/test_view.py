@@ -319,6 +319,8 @@ def test_what_goes_wrong_is_a_warning_and_the_rest_is_not(
     [
         ("connect", 29.0, "paused: connect, next try in 29 s"),
         ("quota", None, "paused: quota"),
+        ("bad_reply", 29.0, "paused: bad_reply, next try in 29 s"),
+        ("ambiguous", 29.0, "paused: ambiguous, next try in 29 s"),
         ("rate_limited", 2.0, None),
         ("by hand", None, None),
         (None, None, None),
@@ -360,6 +362,17 @@ def test_a_reply_reads_as_people_speak() -> None:
     }
     plain = dict(reply_rows(described(Count(), STANDING, "a (quota)")))
     assert plain.keys() == {"in flight", "pace", "spent", "left out"}
+
+
+def test_a_reply_counts_requests_and_money_under_names_of_their_own() -> None:
+    count = Count()
+    count.states[State.UNKNOWN] = 3
+    reply = described(count, replace(STANDING, unknown=Decimal("0.5")), "")
+    assert (reply["unknown"], reply["maybe_billed_usd"]) == (3, Decimal("0.5"))
+    assert dict(reply_rows(reply)).items() >= {
+        ("unknown", "3"),
+        ("maybe billed", "$0.5000"),
+    }
 
 
 def test_a_result_reads_as_it_ended() -> None:

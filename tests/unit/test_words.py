@@ -21,6 +21,8 @@ from batcher.cli.words import (
     unknown_lines,
 )
 from batcher.consent import changes_in
+from batcher.fleet.allowance import Allowance
+from batcher.governor import Budget, Halt, Limits
 from batcher.models import Summary
 from batcher.plan import Plan
 
@@ -112,6 +114,14 @@ def test_no_full_stop_stands_before_the_comma(words: str, told: str) -> None:
             "the manifest lacks 4 that the ledger has: going on would buy 1 new",
         ),
         (
+            Plan(total=5, new=1, orphaned=4, accepted=3, warnings={}),
+            "the manifest lacks 1 that the ledger has: going on would buy 1 new",
+        ),
+        (
+            Plan(total=5, changed=2, orphaned=4, accepted=4, warnings={}),
+            "2 requests changed: going on would buy 2 anew",
+        ),
+        (
             Plan(total=5, changed=1, done=4, warnings={}),
             "1 request changed: going on would buy 1 anew",
         ),
@@ -140,6 +150,8 @@ def test_what_needs_consent_is_told_without_what_there_is_none_of(
         (("auth", "Incorrect API key"), ", once that is mended"),
         (("quota", "no balance"), ", once that is mended"),
         (("config", "no such model"), ", once that is mended"),
+        (("bad_reply", "25 requests in a row"), ", once that is mended"),
+        (("ambiguous", "25 requests in a row"), ", once that is mended"),
         (("interrupted", "stopped by a signal"), ""),
     ],
     ids=lambda value: " ".join(value)[:20] if isinstance(value, tuple) else None,
@@ -151,6 +163,26 @@ def test_the_way_on_names_what_must_come_before_it(
     assert go_on_line(cause, "batcher run", is_forced=False) == (
         f"to go on{words}: batcher run"
     )
+
+
+@pytest.mark.parametrize(
+    ("budget", "usd", "words"),
+    [
+        (Budget(), Decimal(2), "once --max-spend allows more"),
+        (Allowance(lambda _: False), Decimal(2), "once --max-spend allows more"),
+        (Budget(), None, "once requests have a price"),
+        (Budget(images=5), Decimal(1), "once --max-images allows more"),
+    ],
+)
+def test_the_way_on_knows_the_words_of_every_halt_for_money(
+    budget: Budget, usd: Decimal | None, words: str
+) -> None:
+    limits = Limits(max_spend=Decimal(1), max_images=5)
+    answer = budget.check(limits, images=1, usd=usd)
+    assert isinstance(answer, Halt)
+    failure = answer.failure
+    cause = {"class": failure.error_class.value, "message": failure.message}
+    assert words in go_on_line(cause, "batcher run", is_forced=False)
 
 
 def test_the_way_on_of_a_forced_run_lacks_its_force_and_says_why() -> None:
