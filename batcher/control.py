@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from batcher.count import Count
     from batcher.gate import Gate
-    from batcher.governor import Governor, Limits, Rotation, Standing
+    from batcher.governor import Governor, Limits, Rotation, Snapshot
     from batcher.ledger import Ledger
     from batcher.remote import Command
 
@@ -144,7 +144,7 @@ def _change(desk: Desk, command: Command) -> None:
     desk.governor.change(desk.now(), changed(limits, command))
 
 
-def described(count: Count, snapshot: Standing, left_out: str) -> dict[str, object]:
+def described(count: Count, snapshot: Snapshot, left_out: str) -> dict[str, object]:
     """Say where a run stands, of one worker or of many: requests, pace, money."""
     states = {state.value: n for state, n in count.states.items() if n}
     pace = to_builtins(snapshot, builtin_types=(Decimal,))

@@ -16,8 +16,8 @@ import msgspec
 from batcher.consent import check_consent
 from batcher.control import BY_HAND, INTERRUPTED
 from batcher.count import Count
-from batcher.engines.choice import make_engine
 from batcher.engines.dispatcher import Dispatcher, Fate
+from batcher.engines.factory import make_engine
 from batcher.errors import ManifestError, StoreError, UsageError
 from batcher.fleet import DriverSign
 from batcher.fleet_follower import FleetFollower
@@ -34,10 +34,9 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from batcher.control import Control
-    from batcher.engines.dispatcher import Listener as DispatchListener
-    from batcher.engines.dispatcher import Outcome
+    from batcher.engines.dispatcher import DispatchListener, ShardOutcome
     from batcher.fleet_view import FleetView, Named
-    from batcher.governor import Standing
+    from batcher.governor import Snapshot
     from batcher.ledger import Standings
     from batcher.models import Summary
     from batcher.observer import Observer
@@ -76,7 +75,7 @@ class Fleet:
         """Give the USD that the run directory may cost."""
         return self._view.limits.max_spend
 
-    def snapshot(self) -> Standing:
+    def snapshot(self) -> Snapshot:
         """Tell the pace and the money."""
         return self._view.snapshot()
 
@@ -107,7 +106,7 @@ class Fleet:
         self._view.workers = len(self._busy)
         self._listener.shard_began(part, tries)
 
-    def shard_ended(self, outcome: Outcome, delay: float | None) -> None:
+    def shard_ended(self, outcome: ShardOutcome, delay: float | None) -> None:
         """Note that a worker is free, and perhaps a shard done."""
         del self._busy[outcome.part]
         self._view.workers = len(self._busy)
@@ -227,7 +226,7 @@ async def _dispatched(
     follower: FleetFollower,
     fleet: Fleet,
     stop: Callable[[], None],
-) -> tuple[Outcome, ...]:
+) -> tuple[ShardOutcome, ...]:
     """See the shards through, and follow them meanwhile."""
     ended = asyncio.Event()
     async with asyncio.TaskGroup() as group:
@@ -249,7 +248,7 @@ def _counted(job: Job, standings: Standings) -> Count:
 
 
 def _stopped(
-    outcomes: tuple[Outcome, ...], control: Control, *, is_told: bool
+    outcomes: tuple[ShardOutcome, ...], control: Control, *, is_told: bool
 ) -> Mapping[str, str] | None:
     """Say why the run stopped early, if it did."""
     for outcome in outcomes:
@@ -266,7 +265,7 @@ def _stopped(
     return None
 
 
-def _refusal(outcomes: tuple[Outcome, ...]) -> str | None:
+def _refusal(outcomes: tuple[ShardOutcome, ...]) -> str | None:
     """Give the words of a shard that could not start, and sent nothing."""
     for outcome in outcomes:
         if outcome.fate is Fate.STOP and outcome.ended and outcome.ended.exit_code == 2:
@@ -274,7 +273,7 @@ def _refusal(outcomes: tuple[Outcome, ...]) -> str | None:
     return None
 
 
-def _reason(outcome: Outcome) -> Mapping[str, str]:
+def _reason(outcome: ShardOutcome) -> Mapping[str, str]:
     """Say what stopped a shard, and with it the others."""
     ended = outcome.ended
     stopped = (ended.summary or {}).get("stopped") if ended else None

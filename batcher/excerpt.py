@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batcher.errors import UsageError
-from batcher.estimate import draw_strata, extrapolated
+from batcher.extrapolation import draw_strata, extrapolated
 from batcher.manifest import Problems, Wanted
 from batcher.models import Problem
 from batcher.selection import Selection
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from fractions import Fraction
 
-    from batcher.estimate import Stratum
+    from batcher.extrapolation import Stratum
     from batcher.manifest import Expansion
     from batcher.plan import Plan
-    from batcher.survey import Survey
+    from batcher.planner import Planner
 
 MOST_WALKED = 5_000_000
 """Requests that are walked: that takes under a minute and less than a gigabyte."""
@@ -105,25 +105,25 @@ class Excerpt:
         if self.refusal is not None:
             raise UsageError(self.refusal)
 
-    def estimate(self, found: Plan, survey: Callable[[], Survey]) -> Plan:
+    def estimate(self, found: Plan, planner: Callable[[], Planner]) -> Plan:
         """Make of the plan of what was looked at the plan of what is asked for.
 
         Args:
             found: The plan of what was looked at; its repetitions are kept.
-            survey: Makes an empty survey.
+            planner: Makes an empty planner.
         """
         if self.refusal is None:
             return found
         return extrapolated(
-            self._surveyed(survey), total=self._asked, duplicates=found.duplicates
+            self._counted(planner), total=self._asked, duplicates=found.duplicates
         )
 
-    def _surveyed(
-        self, make_survey: Callable[[], Survey]
+    def _counted(
+        self, make_planner: Callable[[], Planner]
     ) -> Iterator[tuple[Plan, Fraction]]:
         parts = self._whole.parts(Problems())
         for part, stratum in zip(parts, self._strata, strict=True):
-            survey = make_survey()
+            planner = make_planner()
             for request in part.at(stratum.places):
-                survey.choose(request)
-            yield survey.finish(), stratum.share
+                planner.choose(request)
+            yield planner.finish(), stratum.share

@@ -20,12 +20,12 @@ from batcher.control import changed
 from batcher.count import Count
 from batcher.errors import UsageError
 from batcher.fleet import Word
-from batcher.governor import Limits, Standing
+from batcher.governor import Limits, Snapshot
 from batcher.governor.tally import Tally
 from batcher.ledger import Standings
 from batcher.ledger.event import Result, Retry, Run
 from batcher.ledger.merge import files
-from batcher.ledger.standing import Standing as RequestStanding
+from batcher.ledger.standing import Standing
 from batcher.models import ErrorClass, Failure
 from batcher.remote import Command
 
@@ -114,9 +114,7 @@ class FleetView:
         self._move(head.id, line.event, before, live)
         self._tell(line.event, raw, Named(id=head.id, name=live.name or head.id))
 
-    def _move(
-        self, id_: str, event: str, before: RequestStanding | None, live: _Live
-    ) -> None:
+    def _move(self, id_: str, event: str, before: Standing | None, live: _Live) -> None:
         """Count a request anew, unless it is, or has just been, taken up."""
         after = self.standings.get(id_)
         self._exposed += _exposed(after) - _exposed(before)
@@ -149,14 +147,14 @@ class FleetView:
                 limits = changed(limits, command)
         self.limits, self._is_paused = limits, is_paused
 
-    def snapshot(self) -> Standing:
+    def snapshot(self) -> Snapshot:
         """Tell the pace and the money, as a governor does."""
         out = [live.usd for live in self._live.values() if live.usd is not None]
         reserved = sum(out, NOTHING)
         told = self.limits.ipm or inf
         limit, spent = min(told, self._word.cap), self.standings.spent
         most = self.limits.max_spend
-        return Standing(
+        return Snapshot(
             in_flight=len(out),
             concurrency=self.limits.concurrency * self.workers,
             rate=self._made.rate(self._clock()) * 60,
@@ -228,7 +226,7 @@ class _Live(msgspec.Struct, frozen=True, kw_only=True):
         usd: USD reserved for the attempt in flight; None for none in flight.
     """
 
-    before: RequestStanding | None
+    before: Standing | None
     at: float = 0.0
     name: str | None = None
     usd: Decimal | None = None
@@ -286,7 +284,7 @@ _TOLD: Mapping[str, Callable[[RequestObserver[Named], bytes, Named], None]] = {
 }
 
 
-def _exposed(standing: RequestStanding | None) -> Decimal:
+def _exposed(standing: Standing | None) -> Decimal:
     """Give the USD that a request may have cost, or may yet, for nothing."""
     if standing is None:
         return NOTHING

@@ -25,10 +25,10 @@ from batcher.marks import SELECTS_NONE, read_where
 from batcher.models import ErrorClass, Problem
 from batcher.options import Options, check_options
 from batcher.orphan import Gone, check_owner, compare
+from batcher.planner import Planner, key_of
 from batcher.record import request_fields
 from batcher.selection import Selection
 from batcher.stores import LocalDirectory, open_directory
-from batcher.survey import Survey, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -183,31 +183,31 @@ class Job:
             raise UsageError(str(error)) from error
 
     def _make_plan(self) -> Plan:
-        survey = self._survey()
+        planner = self._planner()
         problems = Problems()
-        for request in self._surveyed(survey, problems):
+        for request in self._counted(planner, problems):
             if self.options.force:
                 self._put_back(request.id)
-            survey.choose(request)
-        if survey.clashes:
+            planner.choose(request)
+        if planner.clashes:
             again = self.expansion.checked(Problems())
-            name_clashes(again, survey.clashes, problems)
-        if survey.is_empty and self.excerpt.is_whole and not problems.total:
+            name_clashes(again, planner.clashes, problems)
+        if planner.is_empty and self.excerpt.is_whole and not problems.total:
             file = self.expansion.manifests[0].path
             problems.add(file, None, None, "asks for nothing: it has no rows")
         if problems.total:
             raise ManifestError(problems.all())
         self.remarks += self._repetitions.told(self.expansion.checked(Problems()))
-        self.count = survey.count
-        gone = self._gone(survey.orphans())
+        self.count = planner.count
+        gone = self._gone(planner.orphans())
         is_of_all = self._where is None and self._selection == Selection()
         self.accepts = gone.named(is_all=is_of_all or self.options.accept_changes)
-        plan = survey.finish(
+        plan = planner.finish(
             changed=gone.changed,
             orphaned=len(gone.orphaned),
             accepted=len(gone.accepted),
         )
-        plan = self.excerpt.estimate(plan, self._survey)
+        plan = self.excerpt.estimate(plan, self._planner)
         if self._where is not None and plan.total == 0:
             remark = Problem(
                 file="--where", line=None, field=None, message=SELECTS_NONE
@@ -240,13 +240,13 @@ class Job:
             asked=self.requests,
         )
 
-    def _survey(self) -> Survey:
+    def _planner(self) -> Planner:
         prices = self.endpoint.prices if self.endpoint else ()
-        return Survey(self.reading.standings, self.choice, prices)
+        return Planner(self.reading.standings, self.choice, prices)
 
-    def _surveyed(self, survey: Survey, problems: Problems) -> Iterator[Request]:
+    def _counted(self, planner: Planner, problems: Problems) -> Iterator[Request]:
         """Check every request of the manifest, and give those that are selected."""
-        unique = self._added(survey, problems)
+        unique = self._added(planner, problems)
         if self._selection.is_sampled:
             in_shard = filter(self._selection.has_shard, unique)
             self._in_shard = sum(map(self._is_asked, in_shard))
@@ -258,10 +258,10 @@ class Job:
         for _ in unique:
             pass
 
-    def _added(self, survey: Survey, problems: Problems) -> Iterator[Request]:
+    def _added(self, planner: Planner, problems: Problems) -> Iterator[Request]:
         """Count every request of the manifest, and give each once."""
         for request in self._watch(self.expansion.checked(problems)):
-            if survey.add(request):
+            if planner.add(request):
                 yield request
             else:
                 self._repetitions.add(request)

@@ -31,8 +31,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a run will do (`plan --json`).
 
-    Of requests too many to be walked, `total` is counted and the rest is an estimate
-    from some of them; `sampled` is then among the warnings (see `batcher.estimate`).
+    Of requests too many to be walked, `total` is counted and the rest is estimated from
+    some of them; `sampled` is then among the warnings (see `batcher.extrapolation`).
 
     Attributes:
         total: Requests asked for; the numbers from `new` to `changed` sum to it.

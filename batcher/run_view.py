@@ -9,7 +9,7 @@ import msgspec
 
 from batcher.count import Count
 from batcher.gate import Gate
-from batcher.governor import Standing, reasons
+from batcher.governor import Snapshot, reasons
 from batcher.job import Job
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     gate: Gate
     clock: Callable[[], float]
 
-    def snapshot(self) -> Standing:
+    def snapshot(self) -> Snapshot:
         """Tell the pace and the money."""
         return self.gate.governor.snapshot(self.clock())
 

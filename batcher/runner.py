@@ -23,7 +23,7 @@ from batcher.durability import Durability, seen_to_its_end
 from batcher.errors import ManifestError, StoreError
 from batcher.gate import Gate
 from batcher.governor import Limits, Space
-from batcher.hold import Hold, hold
+from batcher.hold import Held, hold
 from batcher.job import Job, require_endpoint
 from batcher.ledger import event
 from batcher.models import ErrorClass, Failure, Request, Summary
@@ -93,7 +93,7 @@ class _Run:
 
     def __init__(
         self,
-        held: Hold,
+        held: Held,
         ways: tuple[Way, ...],
         *,
         transport: Routes,

@@ -4,8 +4,8 @@ Pure, and the same on every machine: a shard is told by a request's id, so it st
 same while the manifest grows; a sample is drawn by its seed.
 
 Of requests too many to be walked, indices are selected in their place, see
-`batcher.estimate`. A shard is then every N-th index, which stays the same while the
-manifest grows at its end, and only there.
+`batcher.extrapolation`. A shard is then every N-th index, which stays the same while
+the manifest grows at its end, and only there.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from batcher.fleet import Crew
-    from batcher.governor import Standing
+    from batcher.governor import Snapshot
     from batcher.remote import Command
     from batcher.stores import Directory
 
@@ -48,17 +48,17 @@ def reply_rows(reply: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Say for people what a reply says for programs, label by label."""
     from msgspec import convert  # noqa: PLC0415 - `--help` does without
 
-    from batcher.governor import Standing  # noqa: PLC0415 - see above
+    from batcher.governor import Snapshot  # noqa: PLC0415 - see above
 
     for name, value in reply.items():
         if name == "in_flight":  # the first of those that are a standing
-            yield from standing_rows(convert(reply, Standing, strict=False))
-        elif name not in Standing.__struct_encode_fields__ and value is not None:
+            yield from standing_rows(convert(reply, Snapshot, strict=False))
+        elif name not in Snapshot.__struct_encode_fields__ and value is not None:
             label = "kept" if name == "succeeded" else name.replace("_", " ")
             yield label, f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def standing_rows(standing: Standing) -> Iterator[tuple[str, str]]:
+def standing_rows(standing: Snapshot) -> Iterator[tuple[str, str]]:
     """Say the pace and the money; what is not known, or nothing, is left out."""
     from batcher.cli.view import pause_words  # noqa: PLC0415 - see above
 

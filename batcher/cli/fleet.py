@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import argparse
 
     from batcher.cli.progress import Display
-    from batcher.engines.dispatcher import Outcome
+    from batcher.engines.dispatcher import ShardOutcome
     from batcher.job import Job
     from batcher.models import Summary
 
@@ -56,7 +56,7 @@ def run_fleet(job: Job, parsed: argparse.Namespace) -> Summary:
 
 
 class Shards:
-    """Says how workers and shards get on; an `engines.dispatcher.Listener`.
+    """Says how workers and shards get on; an `engines.dispatcher.DispatchListener`.
 
     Args:
         display: Where.
@@ -76,7 +76,7 @@ class Shards:
             words = f"shard {part} is submitted again, try {tries}"
             self._display.tell(words, event="shard", shard=part, tries=tries)
 
-    def shard_ended(self, outcome: Outcome, delay: float | None) -> None:
+    def shard_ended(self, outcome: ShardOutcome, delay: float | None) -> None:
         """Say how a shard ended."""
         part, why = outcome.part, _why(outcome)
         is_wrong = outcome.fate is not Fate.DONE and not why.startswith(INTERRUPTED)
@@ -88,7 +88,7 @@ class Shards:
         self._display.tell(words, is_wrong=is_wrong, event="shard", shard=part)
 
 
-def _why(outcome: Outcome) -> str:
+def _why(outcome: ShardOutcome) -> str:
     """Say why a shard has ended, as far as it said so."""
     ended = outcome.ended
     if ended is None:

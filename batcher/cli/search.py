@@ -28,7 +28,7 @@ NAMED = 5
 """Requests that an error names."""
 
 
-class Way(IntEnum):
+class FoundBy(IntEnum):
     """How a request was found; the first way that finds any counts."""
 
     PATH = 0
@@ -68,7 +68,7 @@ class Search:
         Raises:
             UsageError: There is more than one.
         """
-        found: dict[Way, dict[str, Record]] = {way: {} for way in Way}
+        found: dict[FoundBy, dict[str, Record]] = {way: {} for way in FoundBy}
         names = self._names
         for record in records:
             way = self._way(record)
@@ -81,14 +81,14 @@ class Search:
             raise self._many(best)
         return best[0] if best else None
 
-    def _way(self, record: Record) -> Way | None:
+    def _way(self, record: Record) -> FoundBy | None:
         images = record.result.images if record.result is not None else ()
         ways = (
-            (Way.PATH, any(image.path in self._paths for image in images)),
-            (Way.ID, record.id == self._word),
-            (Way.NAME, record.name == self._word),
-            (Way.CONTENT, any(image.sha256 == self._sha256 for image in images)),
-            (Way.PREFIX, record.id.startswith(self._prefix)),
+            (FoundBy.PATH, any(image.path in self._paths for image in images)),
+            (FoundBy.ID, record.id == self._word),
+            (FoundBy.NAME, record.name == self._word),
+            (FoundBy.CONTENT, any(image.sha256 == self._sha256 for image in images)),
+            (FoundBy.PREFIX, record.id.startswith(self._prefix)),
         )
         return next((way for way, is_so in ways if is_so), None)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from batcher.count import Count
-    from batcher.governor import Standing
+    from batcher.governor import Snapshot
     from batcher.job import Job
     from batcher.ledger.event import Result
     from batcher.models import Failure
@@ -41,7 +41,7 @@ class View(Protocol):
     def max_spend(self) -> Decimal | None:
         """Give the USD that the run directory may cost."""
 
-    def snapshot(self) -> Standing:
+    def snapshot(self) -> Snapshot:
         """Tell the pace and the money."""
 
     def remark(self) -> str:
@@ -130,7 +130,7 @@ def outage_line(view: View) -> str | None:
     return f"paused: {pause_words(standing)}" if is_out else None
 
 
-def pause_words(standing: Standing) -> str:
+def pause_words(standing: Snapshot) -> str:
     """Say why nothing leaves, and until when."""
     left = standing.seconds_left
     until = "" if left is None else f", next try in {duration(left)}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Rest = Callable[[float], Awaitable[object]]
 
-__all__ = ["Dispatcher", "Fate", "Listener", "Outcome", "fate"]
+__all__ = ["DispatchListener", "Dispatcher", "Fate", "ShardOutcome", "fate"]
 
 LOOK = 2.0
 """Seconds between two looks at how many workers there are."""
@@ -80,7 +80,7 @@ def fate(ended: Ended, *, is_proven: bool = False) -> Fate:
     return Fate.AGAIN if has_crashed or _reason(ended) == LEASE else found
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class ShardOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """Where a shard stands when the run is over.
 
     Attributes:
@@ -97,7 +97,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     ended: Ended | None = None
 
 
-class Listener(Protocol):
+class DispatchListener(Protocol):
     """Hears how a run goes; its methods return at once."""
 
     def workers(self, number: int) -> None:
@@ -108,7 +108,7 @@ class Listener(Protocol):
         """A shard was submitted, for the first time or again."""
         ...
 
-    def shard_ended(self, outcome: Outcome, delay: float | None) -> None:
+    def shard_ended(self, outcome: ShardOutcome, delay: float | None) -> None:
         """A shard has ended; it is submitted again after a delay, if there is one."""
         ...
 
@@ -134,7 +134,7 @@ class Dispatcher:
         *,
         arguments: tuple[str, ...],
         parts: int,
-        listener: Listener,
+        listener: DispatchListener,
         rest: Rest = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -144,7 +144,7 @@ class Dispatcher:
         self._listener = listener
         self._rest = rest
         self._clock = clock
-        self._outcomes = {n + 1: Outcome(part=n + 1) for n in range(parts)}
+        self._outcomes = {n + 1: ShardOutcome(part=n + 1) for n in range(parts)}
         self._room = 0
         self._busy = 0
         self._changed = asyncio.Event()
@@ -152,7 +152,7 @@ class Dispatcher:
         self._drained = asyncio.Event()
         self._shards: list[asyncio.Task[None]] = []
 
-    async def run(self) -> tuple[Outcome, ...]:
+    async def run(self) -> tuple[ShardOutcome, ...]:
         """See the shards through; gives where each one stands, in order.
 
         Raises:
@@ -217,7 +217,9 @@ class Dispatcher:
             if then is Fate.STOP:
                 self.close()
             delay = self._delay(then, losses)
-            outcome = Outcome(part=errand.part, fate=then, tries=tries, ended=ended)
+            outcome = ShardOutcome(
+                part=errand.part, fate=then, tries=tries, ended=ended
+            )
             self._outcomes[errand.part] = outcome
             self._listener.shard_ended(outcome, delay)
             if delay is None:

@@ -9,9 +9,9 @@ from batcher.fleet.crew import Crew, crew_of
 from batcher.fleet.driver_sign import DriverSign, Word
 from batcher.fleet.holder import Holder
 from batcher.fleet.lease import TTL, HeldError, Lease
-from batcher.fleet.member import Listener, Member
+from batcher.fleet.member import Member, MemberListener
 from batcher.fleet.order import ENDED, Order, last_order, send
-from batcher.fleet.purse import Note, Purse, Terms
+from batcher.fleet.purse import Note, Purse, PurseTerms
 from batcher.fleet.round import Round
 from batcher.fleet.shard import shard_from
 from batcher.fleet.share import Quota
@@ -25,14 +25,14 @@ __all__ = [
     "HeldError",
     "Holder",
     "Lease",
-    "Listener",
     "Member",
+    "MemberListener",
     "Note",
     "Order",
     "Purse",
+    "PurseTerms",
     "Quota",
     "Round",
-    "Terms",
     "Word",
     "crew_of",
     "last_order",

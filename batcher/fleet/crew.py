@@ -11,7 +11,7 @@ from batcher.errors import StoreError
 from batcher.fleet.driver_sign import Sign, Word, cap_of
 from batcher.fleet.holder import TTL
 from batcher.fleet.lease import busy
-from batcher.fleet.order import read_orders, standing
+from batcher.fleet.order import in_force, read_orders
 from batcher.fleet.roster import DRIVER, FOLDER, Roster, session_name
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _word_of(directory: Directory, roster: Roster, sign: Sign | None) -> Word:
     """
     after = _first_order(directory, roster) if sign is None else sign.after
     numbers = (number for number in roster.orders if number > after)
-    orders = standing(read_orders(directory, numbers))
+    orders = in_force(read_orders(directory, numbers))
     return Word(orders=orders, cap=cap_of(directory, roster))
 
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from batcher.fleet.lease import Lease
     from batcher.fleet.order import Order
-    from batcher.fleet.purse import Terms
+    from batcher.fleet.purse import PurseTerms
     from batcher.fleet.share import Quota
 
-__all__ = ["Listener", "Member"]
+__all__ = ["Member", "MemberListener"]
 
 BEATS = 6
 """Heartbeats in a lease's time to live; half of them may fail."""
@@ -39,7 +39,7 @@ SHORTEST = 1.0
 """Seconds between two looks into the purse."""
 
 
-class Listener(Protocol):
+class MemberListener(Protocol):
     """Is told, on the event loop, what concerns a worker; must not block or raise."""
 
     def lost(self, reason: str) -> None:
@@ -70,7 +70,7 @@ class Member:
         lease: Lease,
         *,
         wish: Quota,
-        listener: Listener,
+        listener: MemberListener,
         since: int | None = None,
     ) -> None:
         self._lease = lease
@@ -101,13 +101,13 @@ class Member:
         return self._lease.is_held()
 
     async def open_purse(
-        self, wish: Terms, *, spent: Decimal, used: Callable[[], Decimal]
+        self, wish: PurseTerms, *, spent: Decimal, used: Callable[[], Decimal]
     ) -> None:
         """Take part in the fleet's purse; to be called when `settled`, before sending.
 
         Args:
-            wish: What to agree upon, should nobody have yet; see `Terms.fit`. Its base
-                comes from a ledger that was read since this worker is settled.
+            wish: What to agree upon, should nobody have yet; see `PurseTerms.fit`. Its
+                base comes from a ledger that was read since this worker is settled.
             spent: USD spent, or maybe billed, on this shard's requests by that ledger.
             used: Tells the same as it grows, with what is reserved for those in
                 flight, such as `Allowance.used`; called in a thread.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from batcher.stores.directory import Directory
 
-__all__ = ["ENDED", "Order", "last_order", "read_orders", "send", "standing"]
+__all__ = ["ENDED", "Order", "in_force", "last_order", "read_orders", "send"]
 
 ENDED = "ended"
 """What the last one out writes down: the orders so far concern nobody any more."""
@@ -79,7 +79,7 @@ def read_orders(directory: Directory, numbers: Iterable[int]) -> tuple[Order, ..
     return tuple(orders)
 
 
-def standing(orders: Iterable[Order]) -> tuple[Order, ...]:
+def in_force(orders: Iterable[Order]) -> tuple[Order, ...]:
     """Give the orders that a newcomer obeys: those since everyone was last gone."""
     kept: list[Order] = []
     for order in orders:

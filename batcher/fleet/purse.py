@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from batcher.stores.directory import Directory
 
-__all__ = ["Note", "Purse", "Terms", "has_purse"]
+__all__ = ["Note", "Purse", "PurseTerms", "has_purse"]
 
 PER_SHARD = 8
 """Slots for each shard: what a shard has left of its last one when it ends is out of
@@ -46,7 +46,7 @@ NOTHING = Decimal(0)
 _SLOT = re.compile(r"slot-(\d+)-t(\d+)(\.free)?")
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
+class PurseTerms(msgspec.Struct, frozen=True, kw_only=True):
     """What the members of a session agree upon before anybody spends.
 
     Attributes:
@@ -62,7 +62,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def fit(
         cls, max_spend: Decimal, *, base: Decimal, usual: Decimal, parts: int
-    ) -> Terms:
+    ) -> PurseTerms:
         """Cut what is left into slots, in each of which a usual request fits.
 
         Args:
@@ -116,7 +116,7 @@ class Purse:
     def __init__(
         self, directory: Directory, *, session: int, shard: tuple[int, int], owner: str
     ) -> None:
-        self.terms: Terms | None = None
+        self.terms: PurseTerms | None = None
         self.max_spend = NOTHING
         self.slots: list[tuple[int, int]] = []
         self.before = NOTHING
@@ -132,7 +132,7 @@ class Purse:
         """Give what the shard's next holder has to know."""
         return Note(session=self._session, before=self.before, slots=tuple(self.slots))
 
-    def open(self, wish: Terms, *, spent: Decimal, inherited: Note) -> None:
+    def open(self, wish: PurseTerms, *, spent: Decimal, inherited: Note) -> None:
         """Agree with the others upon the terms, and take the shard's slots over.
 
         Args:
@@ -150,7 +150,7 @@ class Purse:
         data = self._directory.read(name)
         if data is None:
             raise StoreError(f"{name!r} was written and is not there")
-        terms = msgspec.json.decode(data, type=Terms)
+        terms = msgspec.json.decode(data, type=PurseTerms)
         if terms.max_spend != wish.max_spend:
             raise UsageError(
                 f"the others work under max_spend {terms.max_spend} USD, not "

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from batcher.fleet.order import ENDED, Order, read_orders, send, standing
-from batcher.fleet.purse import MICRO, NOTHING, Purse, Terms
+from batcher.fleet.order import ENDED, Order, in_force, read_orders, send
+from batcher.fleet.purse import MICRO, NOTHING, Purse, PurseTerms
 from batcher.fleet.roster import PACE
 from batcher.fleet.share import (
     Quota,
@@ -98,7 +98,9 @@ class Round:
             self._share(self._learn(self._roster))
             self.refill()
 
-    def open(self, wish: Terms, *, spent: Decimal, used: Callable[[], Decimal]) -> None:
+    def open(
+        self, wish: PurseTerms, *, spent: Decimal, used: Callable[[], Decimal]
+    ) -> None:
         """Take part in the fleet's purse; see `Purse.open`."""
         lease = self._lease
         purse = Purse(
@@ -171,7 +173,7 @@ class Round:
         orders = read_orders(self._lease.directory, numbers)
         self._session = session.number
         self._last_order = max(roster.orders, default=0)
-        for order in standing(orders) if is_new else orders:
+        for order in in_force(orders) if is_new else orders:
             if order.name != ENDED and not self._changes_quota(order):
                 self.orders.append(order)
 

@@ -1,6 +1,6 @@
 """What decides when the next request may leave. Pure: the clock is a parameter."""
 
-from batcher.governor.admission import Admission, Halt, Hold, Limits, Outcome, Standing
+from batcher.governor.admission import Admission, Halt, Hold, Limits, Outcome, Snapshot
 from batcher.governor.budget import Budget
 from batcher.governor.governor import Governor
 from batcher.governor.rotation import Account, Rotation, reasons
@@ -16,7 +16,7 @@ __all__ = [
     "Limits",
     "Outcome",
     "Rotation",
+    "Snapshot",
     "Space",
-    "Standing",
     "reasons",
 ]

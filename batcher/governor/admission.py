@@ -12,7 +12,7 @@ import msgspec
 
 from batcher.models import Failure, RateHint
 
-__all__ = ["Admission", "Halt", "Hold", "Limits", "Outcome", "Standing"]
+__all__ = ["Admission", "Halt", "Hold", "Limits", "Outcome", "Snapshot"]
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +125,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return self.failure is None and self.images == 0
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Where the governor stands, for a panel.
 
     Attributes:

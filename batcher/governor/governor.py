@@ -21,7 +21,7 @@ from batcher.governor.admission import (
     Hold,
     Limits,
     Outcome,
-    Standing,
+    Snapshot,
 )
 from batcher.governor.breaker import DOWN, Breaker
 from batcher.governor.budget import NOTHING, Budget, either
@@ -276,14 +276,14 @@ class Governor:
             self.is_paused = False
             self.pace.restart(now)
 
-    def snapshot(self, now: float) -> Standing:
+    def snapshot(self, now: float) -> Snapshot:
         """Tell where things stand."""
         told = self.pace.told_rate(now)
         learned = self.pace.learned.felt(now) or inf
         limit = min(told, learned)
         ceiling = self.pace.ceiling.limit or self.limits.concurrency
         paused, until = self.paused(now)
-        return Standing(
+        return Snapshot(
             in_flight=len(self.in_flight),
             concurrency=min(ceiling, self.limits.concurrency),
             rate=self.made.rate(now) * 60,

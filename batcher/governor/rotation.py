@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from batcher.governor.admission import Admission, Halt, Hold, Limits, Outcome, Standing
+from batcher.governor.admission import Admission, Halt, Hold, Limits, Outcome, Snapshot
 from batcher.governor.bucket import Bucket
 from batcher.governor.governor import FULL, Governor
 from batcher.models import ErrorClass, Failure
@@ -162,7 +162,7 @@ class Rotation:
         for account in self._accounts:
             account.governor.resume(now)
 
-    def snapshot(self, now: float) -> Standing:
+    def snapshot(self, now: float) -> Snapshot:
         """Tell where things stand, all accounts together."""
         live = [a.governor.snapshot(now) for a in self._accounts if a.routes]
         every = [a.governor.snapshot(now) for a in self._accounts]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from batcher.errors import StoreError, UsageError
 from batcher.hold.alone import take_alone
-from batcher.hold.contract import Hold, Stage
+from batcher.hold.held import Held, Stage
 from batcher.hold.shared import take_shared
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from batcher.job import Job
 
-__all__ = ["Hold", "Stage", "hold"]
+__all__ = ["Held", "Stage", "hold"]
 
 
 @asynccontextmanager
-async def hold(job: Job) -> AsyncIterator[Hold]:
+async def hold(job: Job) -> AsyncIterator[Held]:
     """Take a job's run directory.
 
     Raises:
@@ -32,7 +32,7 @@ async def hold(job: Job) -> AsyncIterator[Hold]:
     async with AsyncExitStack() as resources:
         take = take_shared if job.is_shared else take_alone
         try:
-            held: Hold = await take(job, resources)
+            held: Held = await take(job, resources)
             held.ledger.standings.trust()
         except StoreError as error:
             raise UsageError(str(error)) from error

@@ -8,7 +8,7 @@ from batcher.count import NOTHING, count_ledger
 from batcher.errors import UsageError
 from batcher.fleet import crew_of
 from batcher.governor import Budget
-from batcher.hold.contract import close, prepared
+from batcher.hold.held import close, prepared
 from batcher.ledger import LedgerWriter, lock_folder
 from batcher.remote import RemoteControl
 from batcher.stores import LocalStore
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AsyncExitStack
     from pathlib import Path
 
-    from batcher.hold.contract import Stage
+    from batcher.hold.held import Stage
     from batcher.job import Job
     from batcher.ledger import Ledger
     from batcher.stores import Store

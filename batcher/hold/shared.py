@@ -26,10 +26,10 @@ from batcher.fleet import (
     Lease,
     Member,
     Order,
+    PurseTerms,
     Quota,
-    Terms,
 )
-from batcher.hold.contract import close, prepared
+from batcher.hold.held import close, prepared
 from batcher.job import Job
 from batcher.ledger import Standings, lock_folder, writer_name
 from batcher.ledger.merge import files
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from batcher.governor import Budget
-    from batcher.hold.contract import Stage
+    from batcher.hold.held import Stage
     from batcher.ledger import Ledger
     from batcher.stores import Directory, Store
 
@@ -58,7 +58,7 @@ class LostError(UsageError):
 
 
 class Shared:
-    """One shard of a run directory; a `fleet.Listener`."""
+    """One shard of a run directory; a `fleet.MemberListener`."""
 
     job: Job
     ledger: Ledger
@@ -143,7 +143,7 @@ class Shared:
         )
         if job.settings.max_spend is not None:
             total = job.reading.standings
-            wish = Terms.fit(
+            wish = PurseTerms.fit(
                 job.settings.max_spend,
                 base=total.spent + total.maybe_billed(),
                 usual=_usual_worst(job),

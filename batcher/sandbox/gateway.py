@@ -20,7 +20,7 @@ from batcher.sandbox.faults.download import EXPIRED, MISSING
 from batcher.sandbox.journal import described
 from batcher.sandbox.link import read_name
 from batcher.sandbox.reply import Document, RefusalError, Reply, encode, error
-from batcher.sandbox.shop import PLAYED, Outcome, Shop, Visit, paint, read
+from batcher.sandbox.shop import PLAYED, Sale, Shop, Visit, paint, read
 from batcher.sandbox.tally import Tally
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Gateway:
         if isinstance(visit, Visit):
             outcome = await self.shop.serve(visit)
         else:
-            outcome = Outcome(reply=visit)
+            outcome = Sale(reply=visit)
         self.end(number, outcome, time.monotonic() - started)
         return await fault.deliver(http, self.signed(outcome.reply))
 
@@ -104,7 +104,7 @@ class Gateway:
         except RefusalError as refused:
             return document, refused.reply
 
-    def end(self, number: int, outcome: Outcome, seconds: float) -> None:
+    def end(self, number: int, outcome: Sale, seconds: float) -> None:
         """Enter how a POST ended."""
         self.journal.images += outcome.drawn
         self.journal.billed += outcome.billed

@@ -66,7 +66,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Sale(msgspec.Struct, frozen=True, kw_only=True):
     """How an order ended.
 
     Attributes:
@@ -119,7 +119,7 @@ class Shop:
             document=document, order=order, count=count, fault=fault, origin=origin
         )
 
-    async def serve(self, visit: Visit) -> Outcome:
+    async def serve(self, visit: Visit) -> Sale:
         """Answer an order: with its images, or with what its fault says."""
         fault, price = visit.fault, cost(visit.order)
         answer = None if fault.answer is None else fault.answer(self.call(visit))
@@ -130,13 +130,11 @@ class Shop:
         if answer is None:
             order = fault.revise(visit.order)
             reply = await self.aside(lambda: self.images(visit, order))
-            return Outcome(
-                reply=reply, billed=visit.order.n, micros=price, drawn=order.n
-            )
+            return Sale(reply=reply, billed=visit.order.n, micros=price, drawn=order.n)
         if fault.billed:
-            return Outcome(reply=answer, billed=visit.order.n, micros=price)
+            return Sale(reply=answer, billed=visit.order.n, micros=price)
         self.wallet.refund(price)
-        return Outcome(reply=answer)
+        return Sale(reply=answer)
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Do work in a thread."""

@@ -15,7 +15,7 @@ class AddressError(OSError):
     """A host is where no image may be fetched from."""
 
 
-class Guard:
+class Resolver:
     """Finds addresses, and refuses those the endpoint gives no reason to visit.
 
     Args:

@@ -1,6 +1,7 @@
 """Fetches images from the URLs of a reply: without the key, and not from just anywhere.
 
-Only http and https, redirects checked one by one, and only from where a `Guard` lets.
+Only http and https, redirects checked one by one, and only from where a `Resolver`
+lets.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 from batcher.images import Defect
 from batcher.models import ErrorClass, Failure
-from batcher.transport.address import AddressError, Guard
+from batcher.transport.address import AddressError, Resolver
 from batcher.transport.message import clean
 from batcher.transport.pool import Call, Pool
 from batcher.transport.url import Url, UrlError, read_url, request_head
@@ -46,7 +47,7 @@ class Downloader:
     def __init__(self, base_url: str, redaction: Redaction, *, agent: str) -> None:
         self._agent = agent
         self._redaction = redaction
-        self._pool = Pool(find=Guard(urlsplit(base_url).hostname or "").find)
+        self._pool = Pool(find=Resolver(urlsplit(base_url).hostname or "").find)
 
     async def __aenter__(self) -> Self:
         """Open nothing: connections are made when needed."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
+from batcher.cutoff import Cuts
 from batcher.ledger import event
 from batcher.models import ErrorClass, Status
 from batcher.pricing import rate
-from batcher.proxy import Cuts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

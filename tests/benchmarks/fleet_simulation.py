@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from batcher.fleet import Lease, Quota, Round, Terms
+from batcher.fleet import Lease, PurseTerms, Quota, Round
 from batcher.fleet.lease import TTL
 from batcher.fleet.member import BEATS
 from batcher.fleet.purse import PER_SHARD
@@ -91,7 +91,7 @@ class Fleet:
 
     def open(self) -> None:
         """Have all open the purse and take their first slot."""
-        terms = Terms.fit(
+        terms = PurseTerms.fit(
             self.max_spend, base=Decimal(0), usual=PRICE, parts=self.parts
         )
         for each in self.rounds:

@@ -17,7 +17,7 @@ import pytest
 
 from batcher.engines import Ended, Engine, EngineError
 from batcher.engines.dask import DaskEngine
-from batcher.engines.dispatcher import Dispatcher, Fate, Outcome
+from batcher.engines.dispatcher import Dispatcher, Fate, ShardOutcome
 from batcher.engines.process import ProcessEngine
 from batcher.engines.program import Program
 from batcher.engines.ray import RayEngine
@@ -311,7 +311,7 @@ class Silence:
 
     def shard_began(self, part: int, tries: int) -> None: ...
 
-    def shard_ended(self, outcome: Outcome, delay: float | None) -> None: ...
+    def shard_ended(self, outcome: ShardOutcome, delay: float | None) -> None: ...
 
 
 async def test_a_dispatcher_sees_more_shards_than_workers_through() -> None:

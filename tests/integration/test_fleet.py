@@ -22,9 +22,9 @@ from batcher.fleet import (
     Lease,
     Member,
     Order,
+    PurseTerms,
     Quota,
     Round,
-    Terms,
     Word,
     crew_of,
 )
@@ -169,7 +169,7 @@ def test_shards_of_another_number_wait_for_the_living_not_for_the_dead(
 
 def test_a_bucket_is_ground_enough_for_a_fleet(bucket: str) -> None:
     nothing = Decimal(0)
-    terms = Terms(max_spend=Decimal(10), base=nothing, slot=Decimal(1))
+    terms = PurseTerms(max_spend=Decimal(10), base=nothing, slot=Decimal(1))
     directory = CloudDirectory(f"s3://{bucket}/night")
     rounds = []
     for part in (1, 2):

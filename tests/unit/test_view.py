@@ -30,9 +30,9 @@ from batcher.control import BY_HAND, described
 from batcher.count import Count
 from batcher.driver import Fleet
 from batcher.engines import Ended
-from batcher.engines.dispatcher import Fate, Outcome
+from batcher.engines.dispatcher import Fate, ShardOutcome
 from batcher.fleet_view import FleetView, Named
-from batcher.governor import Limits, Standing
+from batcher.governor import Limits, Snapshot
 from batcher.job import Job
 from batcher.ledger import State
 from batcher.ledger.event import ErrorRecord
@@ -48,21 +48,21 @@ FAILURE = Failure(error_class=ErrorClass.SERVER, message="down")
 class FakeView:
     """A view that says what a test wants."""
 
-    def __init__(self, job_: Job, standing: Standing, *, remark: str = "") -> None:
+    def __init__(self, job_: Job, standing: Snapshot, *, remark: str = "") -> None:
         self.job = job_
         self.count = Count()
         self.max_spend: Decimal | None = Decimal(9)
         self._standing = standing
         self._remark = remark
 
-    def snapshot(self) -> Standing:
+    def snapshot(self) -> Snapshot:
         return self._standing
 
     def remark(self) -> str:
         return self._remark
 
 
-STANDING = Standing(
+STANDING = Snapshot(
     in_flight=7,
     concurrency=8,
     rate=60.0,
@@ -92,7 +92,7 @@ STANDING = Standing(
     ids=["plain", "time", "limit", "learned", "paused", "until", "unknown", "remark"],
 )
 def test_all_that_is_known_is_said(
-    tmp_path: Path, standing: Standing, remark: str, words: str
+    tmp_path: Path, standing: Snapshot, remark: str, words: str
 ) -> None:
     assert words in line(FakeView(job(tmp_path), standing, remark=remark))
 
@@ -103,7 +103,7 @@ def test_all_that_is_known_is_said(
     ids=["paused", "stopping"],
 )
 def test_no_time_is_left_while_nothing_leaves(
-    tmp_path: Path, standing: Standing, stopping: str | None
+    tmp_path: Path, standing: Snapshot, stopping: str | None
 ) -> None:
     said = line(FakeView(job(tmp_path), standing), stopping)
     assert " left" not in said
@@ -164,7 +164,7 @@ def test_a_fleet_is_a_view(tmp_path: Path) -> None:
     fleet.workers(2)
     for part in (1, 2):
         fleet.shard_began(part, 1)
-    fleet.shard_ended(Outcome(part=1, fate=Fate.DONE), None)
+    fleet.shard_ended(ShardOutcome(part=1, fate=Fate.DONE), None)
     said = line(fleet)
     assert said.endswith(" · 1 of 2 workers, 1 of 4 shards")
     assert "spent $0.00 of $5.00" in said
@@ -183,7 +183,7 @@ def test_a_fleet_knows_whose_requests_no_worker_has(tmp_path: Path) -> None:
     fleet.shard_began(1, 1)
     fleet.shard_began(4, 1)
     assert over() == [False, False, True]
-    fleet.shard_ended(Outcome(part=1), 5.0)
+    fleet.shard_ended(ShardOutcome(part=1), 5.0)
     assert over() == [True, False, True]
     fleet.shard_began(1, 2)
     assert over() == [False, False, True]
@@ -199,7 +199,7 @@ def test_of_too_many_to_be_walked_no_id_tells_whose_it_is(tmp_path: Path) -> Non
     fleet = Fleet(large, FleetView(), parts=2, listener=Shards(Heard([])))
     fleet.shard_began(1, 1)
     assert not fleet.is_over("0" * 15, 0.0)
-    fleet.shard_ended(Outcome(part=1), None)
+    fleet.shard_ended(ShardOutcome(part=1), None)
     assert fleet.is_over("0" * 15, 0.0)
 
 
@@ -231,7 +231,7 @@ def test_a_shard_that_went_wrong_is_told_with_its_reason(
     ended: Ended | None, delay: float | None, words: str
 ) -> None:
     lines: list[str] = []
-    outcome = Outcome(part=3, fate=Fate.AGAIN, ended=ended)
+    outcome = ShardOutcome(part=3, fate=Fate.AGAIN, ended=ended)
     Shards(Heard(lines)).shard_ended(outcome, delay)
     assert lines[0].startswith(f"! {words}")
 
@@ -239,7 +239,9 @@ def test_a_shard_that_went_wrong_is_told_with_its_reason(
 def test_a_shard_that_was_interrupted_is_no_alarm() -> None:
     lines: list[str] = []
     stopped = {"stopped": {"class": "interrupted", "message": "by hand"}}
-    outcome = Outcome(part=3, fate=Fate.STOP, ended=Ended(exit_code=3, summary=stopped))
+    outcome = ShardOutcome(
+        part=3, fate=Fate.STOP, ended=Ended(exit_code=3, summary=stopped)
+    )
     shards = Shards(Heard(lines))
     shards.shard_ended(outcome, None)
     shards.shard_began(3, 1)

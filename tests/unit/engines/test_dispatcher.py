@@ -14,7 +14,7 @@ from batcher.engines.dispatcher import (
     PROOF,
     Dispatcher,
     Fate,
-    Outcome,
+    ShardOutcome,
     fate,
 )
 
@@ -97,7 +97,7 @@ class Heard:
     def shard_began(self, part: int, tries: int) -> None:
         self.words.append(f"{part} began {tries}")
 
-    def shard_ended(self, outcome: Outcome, delay: float | None) -> None:
+    def shard_ended(self, outcome: ShardOutcome, delay: float | None) -> None:
         self.words.append(f"{outcome.part} {outcome.fate} {delay}")
 
 
@@ -225,7 +225,9 @@ async def test_a_shard_that_is_lost_again_and_again_is_given_up() -> None:
         await stage.time.passes(DELAY * 2**losses)
     await stage.end(1, LOST)
     outcomes = await stage.run
-    assert outcomes[0] == Outcome(part=1, fate=Fate.AGAIN, tries=LOSSES, ended=LOST)
+    assert outcomes[0] == ShardOutcome(
+        part=1, fate=Fate.AGAIN, tries=LOSSES, ended=LOST
+    )
     assert outcomes[1].fate is Fate.DONE
 
 
@@ -269,7 +271,9 @@ async def test_a_shard_that_never_starts_is_given_up() -> None:
         await stage.time.passes(DELAY * 2**losses)
     await stage.end(2, REFUSED)
     outcomes = await stage.run
-    assert outcomes[1] == Outcome(part=2, fate=Fate.AGAIN, tries=LOSSES, ended=REFUSED)
+    assert outcomes[1] == ShardOutcome(
+        part=2, fate=Fate.AGAIN, tries=LOSSES, ended=REFUSED
+    )
 
 
 async def test_a_command_that_no_shard_could_do_stops_them_all() -> None:

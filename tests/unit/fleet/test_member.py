@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from batcher.errors import StoreError
-from batcher.fleet import Lease, Member, Order, Quota, Terms, send
+from batcher.fleet import Lease, Member, Order, PurseTerms, Quota, send
 from tests.unit.fleet.memory import FakeClock, MemoryDirectory
 
 TTL = 0.06
 NOTHING = Decimal(0)
-TERMS = Terms(max_spend=Decimal(100), base=Decimal(20), slot=Decimal(10))
+TERMS = PurseTerms(max_spend=Decimal(100), base=Decimal(20), slot=Decimal(10))
 
 
 class Witness:
@@ -120,7 +120,7 @@ async def test_money_that_is_short_is_fetched() -> None:
 
 async def test_who_waits_for_money_is_told_that_there_is_none() -> None:
     scene = Scene(Quota(max_spend=Decimal(100)))
-    terms = Terms(max_spend=Decimal(100), base=Decimal(99), slot=Decimal(10))
+    terms = PurseTerms(max_spend=Decimal(100), base=Decimal(99), slot=Decimal(10))
     async with scene.working() as member:
         await member.settled()
         await member.open_purse(terms, spent=NOTHING, used=lambda: NOTHING)

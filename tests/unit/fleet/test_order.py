@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from batcher.fleet.order import ENDED, Order, read_orders, send, standing
+from batcher.fleet.order import ENDED, Order, in_force, read_orders, send
 from tests.unit.fleet.memory import FakeClock, MemoryDirectory
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -45,4 +45,4 @@ def test_what_is_no_order_is_passed_over() -> None:
 
 def test_a_newcomer_obeys_what_was_ordered_since_everyone_was_last_gone() -> None:
     orders = (order("stop"), order(ENDED), order("pause"), order("ipm", 3))
-    assert standing(orders) == orders[2:]
+    assert in_force(orders) == orders[2:]

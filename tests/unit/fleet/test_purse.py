@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.errors import StoreError, UsageError
-from batcher.fleet.purse import Note, Purse, Terms
+from batcher.fleet.purse import Note, Purse, PurseTerms
 from tests.unit.fleet.memory import FakeClock, MemoryDirectory
 
 NOTHING = Decimal(0)
-TERMS = Terms(max_spend=Decimal(100), base=Decimal(20), slot=Decimal(10))
+TERMS = PurseTerms(max_spend=Decimal(100), base=Decimal(20), slot=Decimal(10))
 
 
 def purse(
@@ -43,7 +43,7 @@ def test_a_slot_takes_a_usual_request_and_all_stay_within_what_is_left(
     limit: Decimal, share: float, usual: Decimal, parts: int
 ) -> None:
     base = limit * Decimal(float(share))
-    terms = Terms.fit(limit, base=base, usual=usual, parts=parts)
+    terms = PurseTerms.fit(limit, base=base, usual=usual, parts=parts)
     assert terms.slot >= usual
     assert base + terms.slot * int((limit - base) // terms.slot) <= limit
 
@@ -108,7 +108,7 @@ def test_another_session_begins_with_a_purse_of_its_own() -> None:
     one.refill(NOTHING, ahead=Decimal(80))
     # Another number of shards, and more money: what was spent is in the ledger.
     heir = purse(place, session=2, parts=3)
-    terms = Terms.fit(Decimal(200), base=Decimal(90), usual=Decimal(1), parts=3)
+    terms = PurseTerms.fit(Decimal(200), base=Decimal(90), usual=Decimal(1), parts=3)
     heir.open(terms, spent=Decimal(33), inherited=one.note)
     assert heir.limit() == Decimal(33)
     heir.refill(Decimal(33), ahead=Decimal(3))
@@ -118,7 +118,7 @@ def test_another_session_begins_with_a_purse_of_its_own() -> None:
 def test_who_comes_with_another_limit_is_refused() -> None:
     place = directory()
     opened(place)
-    terms = Terms(max_spend=Decimal(7), base=NOTHING, slot=Decimal(1))
+    terms = PurseTerms(max_spend=Decimal(7), base=NOTHING, slot=Decimal(1))
     with pytest.raises(UsageError, match="max_spend 100 USD, not 7"):
         purse(place, 2).open(terms, spent=NOTHING, inherited=Note())
 

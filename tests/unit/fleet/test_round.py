@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 
 from batcher.errors import StoreError
-from batcher.fleet import ENDED, Lease, Order, Quota, Round, Terms, send
+from batcher.fleet import ENDED, Lease, Order, PurseTerms, Quota, Round, send
 from tests.unit.fleet.memory import FakeClock, MemoryDirectory
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 NOTHING = Decimal(0)
-TERMS = Terms(max_spend=Decimal(100), base=Decimal(20), slot=Decimal(10))
+TERMS = PurseTerms(max_spend=Decimal(100), base=Decimal(20), slot=Decimal(10))
 BUDGET = Quota(ipm=60.0, max_spend=Decimal(100))
 
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from decimal import Decimal
 
 from batcher.errors import BatcherError, StoreError
-from batcher.fleet import Lease, Quota, Round, Terms
+from batcher.fleet import Lease, PurseTerms, Quota, Round
 from tests.unit.fleet.memory import MemoryDirectory
 
 TTL = 60.0
@@ -191,7 +191,7 @@ class Worker:
         ledger = self.world.ledger
         spent = ledger.get(self.shard, Decimal(0))
         assert FLEET.max_spend is not None
-        terms = Terms.fit(
+        terms = PurseTerms.fit(
             FLEET.max_spend,
             base=sum(ledger.values(), Decimal(0)),
             usual=DEAREST,

@@ -36,7 +36,7 @@ class Stage(Protocol):
         """Let nothing leave any more; what is out may come in."""
 
 
-class Hold(Protocol):
+class Held(Protocol):
     """A run directory in this run's hands.
 
     Attributes:

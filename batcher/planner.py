@@ -27,7 +27,7 @@ MOST_GROUPS = 200
 """Groups a plan tells apart; what is beyond is one group, `others`."""
 
 MOST_SHAPES = 1024
-"""Shapes of requests that a survey remembers; it holds no more, however many."""
+"""Shapes of requests that a planner remembers; it holds no more, however many."""
 
 
 _KEY_BITS = (1 << 60) - 1
@@ -42,7 +42,7 @@ def key_of(id_: str) -> int:
     return hash(id_) & _KEY_BITS
 
 
-class Survey:
+class Planner:
     """Counts a manifest's requests against the ledger, one by one.
 
     Args:

@@ -13,8 +13,8 @@ from batcher.count import Count
 from batcher.ledger import ReplyLine, Standing, Standings, State
 from batcher.models import Request
 from batcher.plan import Plan
+from batcher.planner import MOST_GROUPS, MOST_SHAPES, Planner, key_of
 from batcher.pricing import Price, quote
-from batcher.survey import MOST_GROUPS, MOST_SHAPES, Survey, key_of
 
 REPLY = ReplyLine(attempt=1, urls=("http://127.0.0.1/a",))
 DEFAULT = Choice.of((), retry_unknown=True)
@@ -56,7 +56,7 @@ def planned(
     choice: Choice = DEFAULT,
     prices: tuple[Price, ...] = (),
 ) -> Plan:
-    survey = Survey(standings or Standings(), choice, prices)
+    survey = Planner(standings or Standings(), choice, prices)
     for each in requests:
         if survey.add(each):
             survey.choose(each)
@@ -296,13 +296,13 @@ def test_a_plan_costs_what_its_requests_do(
 
 def test_a_survey_knows_whether_anything_has_a_price() -> None:
     for model, is_priced in (("gpt-image-2-pro", True), ("dreamer", False)):
-        survey = Survey(Standings(), DEFAULT, ())
+        survey = Planner(Standings(), DEFAULT, ())
         survey.choose(request(1, model=model))
         assert survey.count.is_priced is is_priced
 
 
 def test_two_requests_must_not_share_a_file() -> None:
-    survey = Survey(Standings(), DEFAULT, ())
+    survey = Planner(Standings(), DEFAULT, ())
     survey.add(request(1))
     assert survey.clashes == set()
     survey.add(msgspec.structs.replace(request(2), output="FOX-1"))
@@ -310,7 +310,7 @@ def test_two_requests_must_not_share_a_file() -> None:
 
 
 def test_orphans_are_in_the_ledger_and_not_in_the_manifest() -> None:
-    survey = Survey(ledger("done", "done", "failed"), DEFAULT, ())
+    survey = Planner(ledger("done", "done", "failed"), DEFAULT, ())
     survey.add(request(1))
     assert survey.orphans() == {f"{0:020x}", f"{2:020x}"}
     assert survey.finish(changed=0, orphaned=2).orphaned == 2
@@ -319,7 +319,7 @@ def test_orphans_are_in_the_ledger_and_not_in_the_manifest() -> None:
 def test_an_id_of_any_kind_can_be_an_orphan() -> None:
     standings = Standings()
     standings.take(b'{"event":"attempt","id":"by hand","attempt":1}')
-    assert Survey(standings, DEFAULT, ()).orphans() == {"by hand"}
+    assert Planner(standings, DEFAULT, ()).orphans() == {"by hand"}
     assert key_of("by hand") == key_of("by hand")
 
 
@@ -372,7 +372,7 @@ def test_every_state_has_a_kind() -> None:
 
 
 def test_a_survey_knows_whether_anything_is_asked_for() -> None:
-    survey = Survey(Standings(), DEFAULT, ())
+    survey = Planner(Standings(), DEFAULT, ())
     assert survey.is_empty
     survey.add(request(0))
     assert not survey.is_empty

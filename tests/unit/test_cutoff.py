@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from batcher.proxy import Cuts
+from batcher.cutoff import Cuts
 
 
 def cut_at(*seconds: float) -> str | None:

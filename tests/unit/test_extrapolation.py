@@ -7,7 +7,7 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.estimate import PROBES, draw_strata, extrapolated
+from batcher.extrapolation import PROBES, draw_strata, extrapolated
 from batcher.plan import Group, Plan
 
 TOTALS = st.lists(st.integers(0, 2000), min_size=1, max_size=6).filter(any)
