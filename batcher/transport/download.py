@@ -26,11 +26,11 @@ MOST_REDIRECTS = 5
 SILENT_SECONDS = 60.0
 """How long nothing may come: an image that is drawn need not be waited for."""
 
-GONE = frozenset({410, 451})
+GONE_STATUSES = frozenset({410, 451})
 """Statuses of a URL that says itself that it will give nothing any more (RFC 9110
 §15.5.11, RFC 7725)."""
 
-ABSENT = frozenset({401, 403, 404})
+ABSENT_STATUSES = frozenset({401, 403, 404})
 """Statuses of a URL that has expired, or is not there yet, as stores of objects answer;
 what follows is `worker.patience`'s to say."""
 
@@ -107,9 +107,9 @@ async def _read(
     call: Call, partial: Partial, silence: asyncio.Timeout
 ) -> Failure | None:
     if call.status != 200:
-        is_gone = call.status in GONE
+        is_gone = call.status in GONE_STATUSES
         message = f"HTTP {call.status}"
-        if is_gone or call.status in ABSENT:
+        if is_gone or call.status in ABSENT_STATUSES:
             message += ": the URL has expired" + ("" if is_gone else ", or is too new")
         return _failure(message, status=call.status, final=is_gone)
     size = 0

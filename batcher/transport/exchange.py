@@ -33,6 +33,7 @@ from batcher.transport.reply import Reply, interpret
 if TYPE_CHECKING:
     from batcher.transport.parser import Event
     from batcher.transport.pool import Call
+    from batcher.transport.redaction import Redaction
     from batcher.transport.response import Piece
 
 LARGEST_ERROR = 1 << 20
@@ -49,15 +50,19 @@ class Exchange:
 
     Args:
         begin: Starts keeping an image.
+        redaction: Takes the key out of what the gateway says.
         grace: Seconds that a silent store is waited for once the POST is given up.
     """
 
-    def __init__(self, begin: Begin, *, grace: float = GRACE) -> None:
+    def __init__(
+        self, begin: Begin, redaction: Redaction, *, grace: float = GRACE
+    ) -> None:
         self.status: int | None = None
         self.headers: Mapping[str, str] = {}
         self.partials: dict[int, Partial] = {}
         self.error: Failure | None = None
         self._begin = begin
+        self._redaction = redaction
         self._grace = grace
         self._pieces: Iterator[Piece] = iter(())
         self._events: deque[Event] = deque()
@@ -68,7 +73,7 @@ class Exchange:
     async def read(self, call: Call) -> None:
         """Take in the reply to a call that was entered."""
         self.status = call.status
-        self.headers = call.headers
+        self.headers = self._redaction.headers(call.headers)
         if not 200 <= call.status < 300:
             while (pieces := await call.read()) is not None:
                 self._error_body += b"".join(pieces)
@@ -112,7 +117,7 @@ class Exchange:
                 if event.number in self.partials:
                     await self.partials[event.number].finish()
 
-    def outcome(self, *, secrets: tuple[str, ...]) -> Reply | Failure:
+    def outcome(self) -> Reply | Failure:
         """Say what it all means."""
         parsed = self._parsed()
         if isinstance(parsed, Reply) and (parsed.usable or self.error is None):
@@ -123,13 +128,8 @@ class Exchange:
             return self._with_headers(self.error)
         if isinstance(parsed, Reply):
             return self._unusable(parsed)
-        return classify(
-            self.status,
-            parsed or ErrorBody(message=""),
-            self.headers,
-            now=time.time(),
-            secrets=secrets,
-        )
+        error = self._redaction.error(parsed or ErrorBody(message=""))
+        return classify(self.status, error, self.headers, now=time.time())
 
     def _is_refused(self) -> bool:
         """Tell whether the status says enough, though the body was cut."""

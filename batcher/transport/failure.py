@@ -25,7 +25,7 @@ from batcher.transport.message import LONGEST, clean
 from batcher.transport.url import bare
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from batcher.transport.errorbody import ErrorBody
 
@@ -205,7 +205,6 @@ def classify(
     headers: Mapping[str, str],
     *,
     now: float,
-    secrets: Sequence[str] = (),
 ) -> Failure:
     """Give the failure that a reply stands for.
 
@@ -214,14 +213,13 @@ def classify(
         error: What the body says, by `reply.interpret` or `errorbody.read_error`.
         headers: Of the reply, by lower-case names.
         now: Seconds since the epoch, for a `Retry-After` that is a date.
-        secrets: Texts that no message may show, such as the key.
     """
     told = clean(error.message, limit=_LONGEST_MATCHED)
-    code = error.code and clean(error.code, secrets=secrets, limit=80)
-    moved = clean(_moved(status, headers), secrets=secrets)
+    code = error.code and clean(error.code, limit=80)
+    moved = clean(_moved(status, headers))
     return Failure(
         error_class=_class(_believed(status, error), error, told),
-        message=moved or _said(status, error, secrets) or code or _unsaid(status),
+        message=moved or _said(status, error) or code or _unsaid(status),
         status=status,
         code=code,
         retry_after=retry_after(headers, told, now=now),
@@ -241,11 +239,11 @@ def _believed(status: int | None, error: ErrorBody) -> int | None:
     return status if status is not None and status >= 300 else error.status or status
 
 
-def _said(status: int | None, error: ErrorBody, secrets: Sequence[str]) -> str:
+def _said(status: int | None, error: ErrorBody) -> str:
     """Give the body's words, beside the status where they are no error's."""
     is_code = error.is_raw and error.message.startswith(("{", "["))
     limit = _LONGEST_RAW if is_code else LONGEST
-    said = clean(error.message, secrets=secrets, limit=limit)
+    said = clean(error.message, limit=limit)
     is_told = not error.is_raw or status is None or not said or str(status) in said
     return said if is_told else f"HTTP {status}: {said}"
 

@@ -108,7 +108,7 @@ class HttpTransport:
             StoreError: An image could not be written.
         """
         started = time.monotonic()
-        exchange = Exchange(begin)
+        exchange = Exchange(begin, self._redaction)
         call: Call | None = None
         try:
             call = self._call(body, may_leave)
@@ -120,7 +120,7 @@ class HttpTransport:
         except BaseException:
             await exchange.abandon()
             raise
-        outcome = exchange.outcome(secrets=(self._key.reveal(),))
+        outcome = exchange.outcome()
         latency = round(time.monotonic() - started, 3)
         if isinstance(outcome, Failure):
             await exchange.discard()

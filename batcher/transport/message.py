@@ -8,11 +8,7 @@ from __future__ import annotations
 import html
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing import Final
 
 LONGEST: Final = 500
 """Characters that a message keeps."""
@@ -26,7 +22,7 @@ _TITLE: Final = re.compile(r"<(?:title|h1)\b[^<>]*>([^<]*)<", re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^<>]*>")
 
 
-def clean(text: str, *, secrets: Sequence[str] = (), limit: int = LONGEST) -> str:
+def clean(text: str, *, secret: str = "", limit: int = LONGEST) -> str:
     """Give text as one short line that is safe to show.
 
     A page of HTML becomes its title; control characters, terminal escapes and
@@ -34,32 +30,30 @@ def clean(text: str, *, secrets: Sequence[str] = (), limit: int = LONGEST) -> st
 
     Args:
         text: Anything a gateway may have sent.
-        secrets: Texts that must not be shown, each replaced by `***`.
+        secret: What must not be shown, and is replaced by `***`.
         limit: Characters to keep.
     """
-    text = hide(text, secrets)[:_LONGEST_READ]
+    text = hide(text, secret)[:_LONGEST_READ]
     if _IS_HTML.match(text):
         text = _headline(text)
     text = _TERMINAL_ESCAPE.sub("", text)
     text = "".join(char for char in text if char.isprintable() or char.isspace())
-    # Again, because what stood between the letters of a secret may be gone by now.
-    text = hide(" ".join(text.split()), secrets)
+    # Again, because what stood between the letters of the secret may be gone by now.
+    text = hide(" ".join(text.split()), secret)
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-def hide(text: str, secrets: Sequence[str], *, mark: str = "***") -> str:
+def hide(text: str, secret: str, *, mark: str = "***") -> str:
     """Put a mark where a text holds a secret, as it is or as addresses spell it."""
-    for spelling in _spellings(tuple(secrets)):
-        text = text.replace(spelling, mark)
-    return text
+    return _spelt(secret).sub(mark, text) if secret else text
 
 
 @lru_cache(maxsize=16)
-def _spellings(secrets: tuple[str, ...]) -> tuple[str, ...]:
-    """Give what must not be shown, the longest first."""
-    known = filter(None, secrets)
-    spelt = {each for secret in known for each in (secret, quote(secret, safe=""))}
-    return tuple(sorted(spelt, key=len, reverse=True))
+def _spelt(secret: str) -> re.Pattern[str]:
+    """Give a pattern of each letter as it is or percent-encoded (RFC 3986 §2.1)."""
+    encoded = ("".join(f"%{byte:02x}" for byte in letter.encode()) for letter in secret)
+    either = zip(map(re.escape, secret), encoded, strict=True)
+    return re.compile("".join(f"(?:{raw}|(?i:{code}))" for raw, code in either))
 
 
 def _headline(page: str) -> str:

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from batcher.transport.message import clean
 from batcher.transport.pool import Pool
 from batcher.transport.redaction import Redaction
 from batcher.transport.url import UrlError, bare, read_url, request_head
@@ -158,7 +157,7 @@ def _models(
     if not isinstance(listed, list):
         return None
     ids = (entry.get("id") for entry in listed if isinstance(entry, dict))
-    shown = (redaction.text(clean(id_)) for id_ in ids if isinstance(id_, str))
+    shown = (redaction.line(id_) for id_ in ids if isinstance(id_, str))
     return frozenset(shown) or None
 
 

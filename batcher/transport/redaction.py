@@ -7,17 +7,21 @@ run as well, can so fetch from it; nobody can who has only the ledger.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 from msgspec.structs import asdict, replace
 
 from batcher.transport.address import AddressError
 from batcher.transport.message import clean, hide
+from batcher.transport.url import read_url
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batcher.config import Secret
     from batcher.models import Failure
+    from batcher.transport.errorbody import ErrorBody
     from batcher.transport.reply import Reply, ReplyImage
 
 MARK: Final = "{api_key}"
@@ -34,61 +38,72 @@ class Redaction:
     """Knows one key, and where it may go.
 
     Args:
-        base_url: The endpoint's: the key goes to its host alone.
+        base_url: The endpoint's: the key goes to its origin alone.
         key: What nobody else may see.
     """
 
     def __init__(self, base_url: str, key: Secret) -> None:
-        self._endpoint = urlsplit(base_url)
-        self._key = key
-        is_key = len(key.reveal()) >= SHORTEST_KEY
-        self._secrets = (key.reveal(),) if is_key else ()
+        self._base_url = base_url
+        self._key = key.reveal()
+        self._secret = self._key if len(self._key) >= SHORTEST_KEY else ""
 
     def text(self, text: str) -> str:
         """Give a text without the key."""
-        return hide(text, self._secrets)
+        return hide(text, self._secret)
+
+    def line(self, text: str) -> str:
+        """Give a name, such as a model's, as one line that is safe to show."""
+        return clean(text, secret=self._secret)
 
     def words(self, text: str) -> str:
         """Give words for people without the key; a stand-in is none of them either."""
-        return clean(text, secrets=(self._key.reveal(),))
+        return clean(text, secret=self._key)
+
+    def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Give headers without the key."""
+        return {name: self.text(value) for name, value in headers.items()}
+
+    def error(self, error: ErrorBody) -> ErrorBody:
+        """Give an error without the key, before anything is cut off in its middle."""
+        return self._fields(error)
 
     def failure(self, failure: Failure) -> Failure:
-        """Give a failure without the key; its code is a part of its words."""
-        request_id = failure.request_id and self.text(failure.request_id)
-        message = self.words(failure.message)
-        return replace(failure, message=message, request_id=request_id)
+        """Give a failure whose words are for people, and without the key."""
+        return replace(
+            failure,
+            message=self.words(failure.message),
+            code=failure.code and self.words(failure.code),
+            request_id=failure.request_id and self.text(failure.request_id),
+        )
 
     def reply(self, reply: Reply) -> Reply:
         """Give a reply without the key."""
-        if not self._secrets:
+        if not self._secret:
             return reply
         images = tuple(self._image(image) for image in reply.images)
         return replace(self._fields(reply), images=images)
 
     def address(self, url: str) -> str:
         """Give an address with a mark where it holds the key."""
-        return hide(url, self._secrets, mark=MARK)
+        return hide(url, self._secret, mark=MARK)
 
     def opened(self, url: str) -> str:
         """Give an address with the key put back.
 
         Raises:
-            AddressError: It would take the key to another host than the endpoint's, or
-                there in the clear.
+            AddressError: It would take the key elsewhere: to another host, to another
+                service on the endpoint's, or there in the clear.
+            UrlError: It is no web address.
         """
         if MARK not in url:
             return url
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            return url  # nobody can be asked for it
-        is_weaker = self._endpoint.scheme == "https" != parts.scheme
-        if parts.hostname != self._endpoint.hostname or is_weaker:
+        asked = read_url(url)
+        if asked.origin != read_url(self._base_url).origin:
             raise AddressError(
-                f"will not fetch from {parts.hostname!r}: the address holds the key,"
+                f"will not fetch from {asked.authority!r}: the address holds the key,"
                 " which goes to its endpoint alone"
             )
-        return url.replace(MARK, quote(self._key.reveal(), safe=""))
+        return url.replace(MARK, quote(self._key, safe=""))
 
     def _image(self, image: ReplyImage) -> ReplyImage:
         if image.url is None:

@@ -22,15 +22,8 @@ Piece: TypeAlias = bytes | memoryview
 
 _SWITCHING: Final = 101
 
-_HEAD: Final = re.compile(rb"(?s)(?:HTTP/1\.\d 1\d\d.*?\n\r?\n)*+.*?\n(?=\r?\n)")
-_LISTED: Final = re.compile(
-    rb"(?im)^(content-length:[ \t]*(\d+))(?:[ \t]*,[ \t]*\2\b)+"
-)
-_REPEATED: Final = re.compile(
-    rb"(?im)^(content-length:[ \t]*(\d+)[ \t]*\r?\n(?:[^\r\n]+\r?\n)*?)"
-    rb"content-length:[ \t]*\2[ \t]*\r?\n"
-)
-"""Lengths that are told more than once, and the same each time."""
+_HEAD: Final = re.compile(rb"(?s)((?:HTTP/1\.\d 1\d\d.*?\n\r?\n)*+)(.*?\n)(?=\r?\n)")
+"""Interim replies, and the head of the reply that they announce."""
 
 
 class BrokenReplyError(OSError):
@@ -136,12 +129,12 @@ class ResponseParser:
         if head is None:  # not all of it has come
             self._head, self._parser = text, None
             return ()
-        mended = _mended(head[0])
-        if mended == head[0]:
+        mended = _mended(head[2])
+        if mended == head[2]:
             self._give_up(error)
             return ()
         self._head, self._parser, self._is_mended = b"", None, True
-        return self._parse(mended + text[head.end() :])
+        return self._parse(head[1] + mended + text[head.end() :])
 
     def _give_up(self, error: httptools.HttpParserError) -> None:
         self.is_reusable = False
@@ -202,7 +195,18 @@ class ResponseParser:
 
 
 def _mended(head: bytes) -> bytes:
-    head = _LISTED.sub(rb"\1", head)
-    while (shorter := _REPEATED.sub(rb"\1", head)) != head:
-        head = shorter
-    return head
+    """Tell the length once, if it is told more often and the same each time."""
+    lines = head.split(b"\n")
+    told = [line for line in lines if _is_length(line)]
+    listed = b",".join(line.partition(b":")[2] for line in told)
+    lengths = {each.strip(b" \t\r") for each in listed.split(b",")}
+    if not told or len(lengths) > 1:
+        return head
+    place = lines.index(told[0])
+    others = [line for line in lines[place:] if not _is_length(line)]
+    once = b"Content-Length: %b\r" % lengths.pop()
+    return b"\n".join([*lines[:place], once, *others])
+
+
+def _is_length(line: bytes) -> bool:
+    return line.lower().startswith(b"content-length:")

@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import struct
+from collections import defaultdict
 from itertools import count
 
 import pytest
@@ -80,10 +81,28 @@ async def test_one_connection_serves_one_call_after_the_other() -> None:
     assert (script.connections, len(script.heads)) == (1, 3)
 
 
-@pytest.mark.parametrize("delay", [0, 0.002, 0.005])
-async def test_a_connection_closed_soon_after_a_reply_loses_no_call(
-    delay: float,
+@pytest.mark.parametrize("more", [b"", REPLY], ids=["its end", "a second reply"])
+async def test_what_follows_a_reply_is_not_the_outcome_of_the_next_call(
+    more: bytes,
 ) -> None:
+    numbers = count(1)
+    arrived: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        number = next(numbers)
+        arrived[number].set()
+        writer.write(REPLY.replace(b"hello", b"%05d" % number))
+        await arrived[number + 1].wait()  # the moment at which it does most harm
+        writer.write(more)
+
+    async with talking(talk) as origin, Pool(rest_seconds=3600) as pool:
+        for number in range(1, 31):
+            assert await said(pool, origin) == (200, b"%05d" % number)
+        arrived[31].set()
+
+
+async def test_a_connection_closed_after_its_rest_loses_no_call() -> None:
     connections = 0
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -91,28 +110,12 @@ async def test_a_connection_closed_soon_after_a_reply_loses_no_call(
         connections += 1
         await read_request(reader)
         writer.write(REPLY)
-        await asyncio.sleep(delay)
 
-    async with talking(talk) as origin, Pool() as pool:
+    async with talking(talk) as origin, Pool(rest_seconds=0) as pool:
         for _ in range(30):
             assert await said(pool, origin) == (200, b"hello")
+            await unfit(pool)
     assert connections == 30
-
-
-async def test_a_second_reply_is_not_that_of_the_next_call() -> None:
-    numbers = count(1)
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await read_request(reader):
-            number = b"%05d" % next(numbers)
-            for _ in range(2):
-                writer.write(REPLY.replace(b"hello", number))
-                await writer.drain()
-                await asyncio.sleep(0.001)
-
-    async with talking(talk) as origin, Pool() as pool:
-        found = [await said(pool, origin) for _ in range(30)]
-    assert found == [(200, b"%05d" % number) for number in range(1, 31)]
 
 
 async def test_calls_at_once_have_a_connection_each() -> None:
@@ -146,8 +149,13 @@ async def test_a_closed_pool_has_closed_its_connections() -> None:
         REPLY + b"HTTP/1.1 200 OK\r\n",
         REPLY.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"),
         REPLY.replace(b"1.1", b"1.0"),
+        REPLY.replace(b"h: 5", b"h: 5, 5"),
+        REPLY.replace(b"OK\r\n", b"OK\r\nContent-Length: 5\r\n"),
+        REPLY.replace(b"OK\r\n", b"OK\r\nTransfer-Encoding: chunked\r\n").replace(
+            b"hello", b"5\r\nhello\r\n0\r\n\r\n"
+        ),
     ],
-    ids=["junk", "close", "1.0"],
+    ids=["junk", "close", "1.0", "a list of lengths", "two lengths", "framed twice"],
 )
 async def test_a_connection_that_is_not_fit_for_it_serves_no_second_call(
     reply: bytes,

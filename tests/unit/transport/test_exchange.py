@@ -10,12 +10,15 @@ from typing import cast
 
 import pytest
 
+from batcher.config import Secret
 from batcher.errors import StoreError
 from batcher.images import Defect, Document, NotEmbedded
+from batcher.models import Failure
 from batcher.stores import Draft, LocalStore, Partial
 from batcher.transport.exchange import Exchange
 from batcher.transport.parser import ReplyLimitError
 from batcher.transport.pool import Call
+from batcher.transport.redaction import Redaction
 from batcher.transport.reply import Reply
 from batcher.transport.response import BrokenReplyError
 from tests.integration.store_conformance import ID, png
@@ -25,6 +28,10 @@ TEXT = base64.b64encode(PICTURE).decode()
 WHOLE = json.dumps({"data": [{"b64_json": TEXT}, {"b64_json": TEXT}]})
 CUT = WHOLE[:-60] + "…" * 1000
 """Two images, of which the second does not come to its end."""
+
+OPEN = Redaction("https://gateway.example/v1", Secret("none"))
+KEY = "sk-0123456789"
+CLOSED = Redaction("https://gateway.example/v1", Secret(KEY))
 
 
 class Wire:
@@ -132,7 +139,7 @@ async def test_an_image_whose_end_had_come_is_found_after_an_abort(
     tmp_path: Path, step: str
 ) -> None:
     begin = Begin(tmp_path, step)
-    exchange = Exchange(begin)
+    exchange = Exchange(begin, OPEN)
     await interrupted(exchange, Wire(CUT), begin.reached)
     await exchange.abandon()
     assert await found(tmp_path) == [Draft]
@@ -143,7 +150,7 @@ async def test_all_images_whose_ends_had_come_are_found_after_an_abort(
     tmp_path: Path, step: str
 ) -> None:
     begin = Begin(tmp_path, step)
-    exchange = Exchange(begin)
+    exchange = Exchange(begin, OPEN)
     await interrupted(exchange, Wire(WHOLE), begin.reached)
     await exchange.abandon()
     assert await found(tmp_path) == [Draft, Draft]
@@ -154,7 +161,7 @@ async def test_images_whose_pieces_had_come_with_the_interrupted_one_are_found(
     tmp_path: Path, step: str
 ) -> None:
     begin = Begin(tmp_path, step)
-    exchange = Exchange(begin)
+    exchange = Exchange(begin, OPEN)
     cuts = (0, len(TEXT) // 2, len(WHOLE) // 2, len(WHOLE) - 9, len(WHOLE))
     wire = Wire(*(WHOLE[start:end] for start, end in pairwise(cuts)))
     await interrupted(exchange, wire, begin.reached)
@@ -171,7 +178,7 @@ async def test_a_fault_of_what_had_come_does_not_hide_the_interruption(
     tmp_path: Path, fault: Exception
 ) -> None:
     begin = Begin(tmp_path, "write")
-    exchange = Exchange(begin)
+    exchange = Exchange(begin, OPEN)
     await interrupted(exchange, Wire(WHOLE, fault=fault), begin.reached)
     await exchange.abandon()
     assert await found(tmp_path) == [Draft, Draft]
@@ -182,7 +189,7 @@ async def test_a_silent_store_does_not_hold_up_an_abort(
     tmp_path: Path, step: str
 ) -> None:
     begin = Begin(tmp_path, step, is_silent=True)
-    exchange = Exchange(begin, grace=0)
+    exchange = Exchange(begin, OPEN, grace=0)
     await interrupted(exchange, Wire(CUT), begin.reached)
     await exchange.abandon()
     assert begin.first is not None
@@ -193,9 +200,9 @@ async def test_a_silent_store_does_not_hold_up_an_abort(
 
 async def test_a_time_limit_takes_nothing_from_what_has_come(tmp_path: Path) -> None:
     begin = Begin(tmp_path, "write")
-    exchange = Exchange(begin)
+    exchange = Exchange(begin, OPEN)
     await interrupted(exchange, Wire(WHOLE), begin.reached)
-    reply = exchange.outcome(secrets=())
+    reply = exchange.outcome()
     assert isinstance(reply, Reply)
     drafts = [
         await exchange.partials[image.number].finish()
@@ -209,7 +216,7 @@ async def test_an_image_that_the_store_could_not_check_is_left_to_be_found(
     tmp_path: Path,
 ) -> None:
     begin = Begin(tmp_path, "finish")
-    exchange = Exchange(begin)
+    exchange = Exchange(begin, OPEN)
     await interrupted(exchange, Wire(CUT), begin.reached)
     assert begin.first is not None
     await begin.first._image.finish()
@@ -220,7 +227,7 @@ async def test_an_image_that_the_store_could_not_check_is_left_to_be_found(
 
 async def test_what_ended_and_is_no_image_is_forgotten(tmp_path: Path) -> None:
     begin = Begin(tmp_path, "finish")
-    exchange = Exchange(begin)
+    exchange = Exchange(begin, OPEN)
     text = base64.b64encode(PICTURE[:-8]).decode()
     wire = Wire(json.dumps({"data": [{"b64_json": text}]}))
     await interrupted(exchange, wire, begin.reached)
@@ -229,9 +236,49 @@ async def test_what_ended_and_is_no_image_is_forgotten(tmp_path: Path) -> None:
 
 
 async def test_an_image_with_a_defect_in_its_text_is_forgotten(tmp_path: Path) -> None:
-    exchange = Exchange(Begin(tmp_path, "none"))
+    exchange = Exchange(Begin(tmp_path, "none"), OPEN)
     head, tail = WHOLE.split(TEXT, maxsplit=1)
     wire = Wire(head + TEXT, f"!{tail}")
     await interrupted(exchange, wire, wire.is_silent)
     await exchange.abandon()
     assert await found(tmp_path) == [Draft]
+
+
+class Refusal:
+    """An error that the gateway spells out, with the key in all of it."""
+
+    status = 308
+
+    def __init__(self, place: int) -> None:
+        lead = "x" * place + KEY
+        self.headers = {"x-request-id": lead, "location": f"https://a.example/{lead}"}
+        error = {"message": lead, "code": lead, "type": lead, "param": lead}
+        self._pieces = [json.dumps({"error": error}).encode()]
+
+    async def read(self) -> Iterable[bytes] | None:
+        return [self._pieces.pop()] if self._pieces else None
+
+
+@pytest.mark.parametrize("status", [308, 400, 401])
+@pytest.mark.parametrize("place", [1, 70, 75, 450, 490, 495, 600])
+async def test_no_part_of_the_key_is_left_where_words_are_cut(
+    tmp_path: Path, place: int, status: int
+) -> None:
+    refusal = Refusal(place)
+    refusal.status = status
+    exchange = Exchange(Begin(tmp_path, "none"), CLOSED)
+    await exchange.read(cast("Call", refusal))
+    failure = exchange.outcome()
+    assert isinstance(failure, Failure)
+    assert failure.request_id
+    assert "sk-" not in repr(failure)
+
+
+async def test_no_field_is_refused_that_is_named_like_the_key(tmp_path: Path) -> None:
+    refusal = Refusal(0)
+    refusal._pieces = [f"Unknown parameter: 'a_{KEY}'".encode()]
+    exchange = Exchange(Begin(tmp_path, "none"), CLOSED)
+    await exchange.read(cast("Call", refusal))
+    failure = exchange.outcome()
+    assert isinstance(failure, Failure)
+    assert "sk-" not in repr(failure)

@@ -7,7 +7,7 @@ import pytest
 
 from batcher.models import ErrorClass, Failure
 from batcher.transport.document import read_document
-from batcher.transport.errorbody import ErrorBody, read_error
+from batcher.transport.errorbody import read_error
 from batcher.transport.failure import RULES, classify
 
 if TYPE_CHECKING:
@@ -252,17 +252,3 @@ def test_a_redirect_is_named_with_what_to_do(location: str, words: str) -> None:
     failure = fail(301, "", location=location)
     assert failure.error_class is ErrorClass.CONFIG
     assert words in failure.message
-
-
-def test_where_a_redirect_leads_is_shown_without_a_secret() -> None:
-    headers = {"location": "https://a.example/sk-1234/x"}
-    error = ErrorBody(message="")
-    failure = classify(308, error, headers, now=0.0, secrets=("sk-1234",))
-    assert "moved to https://a.example/***/x;" in failure.message
-
-
-def test_a_secret_reaches_neither_message_nor_code() -> None:
-    error = ErrorBody(message="bad key sk-1234", code="key_sk-1234")
-    failure = classify(401, error, {}, now=0.0, secrets=("sk-1234",))
-    assert failure.message == "bad key ***"
-    assert failure.code == "key_***"

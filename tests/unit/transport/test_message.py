@@ -43,19 +43,18 @@ def test_text_becomes_one_safe_line(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("bad key sk-123.", "bad key ***.", id="plain"),
-        pytest.param("sk-123 sk-123", "*** ***", id="twice"),
-        pytest.param("sk-\x0012\u200b3", "***", id="hidden between controls"),
+        pytest.param("bad key sk-+/1.", "bad key ***.", id="plain"),
+        pytest.param("sk-+/1 sk-+/1", "*** ***", id="twice"),
+        pytest.param("sk-\x00+/\u200b1", "***", id="hidden between controls"),
         pytest.param(
-            "x" * 496 + " sk-123", "x" * 496 + " ***", id="where the text is cut"
+            "x" * 496 + " sk-+/1", "x" * 496 + " ***", id="where the text is cut"
         ),
-        pytest.param("sk-123456", "***", id="the longer one first"),
-        pytest.param("/a%2Bb%2F1/i.png", "/***/i.png", id="as addresses spell it"),
-        pytest.param("x" * 498 + "sk-123", "x" * 498 + "*…", id="half a mask"),
+        pytest.param("/sk-%2B%2F1/i.png", "/***/i.png", id="as addresses spell it"),
+        pytest.param("x" * 498 + "sk-+/1", "x" * 498 + "*…", id="half a mask"),
     ],
 )
 def test_a_secret_is_never_shown(text: str, message: str) -> None:
-    assert clean(text, secrets=("", "sk-123", "sk-123456", "a+b/1")) == message
+    assert clean(text, secret="sk-+/1") == message
 
 
 @given(st.text(max_size=2000), st.integers(1, 600))

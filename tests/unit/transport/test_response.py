@@ -159,8 +159,14 @@ CHUNKS = chunked([b"hello"], b"", b"")
         OK + b"Content-Length: 5\r\nContent-Length: 5, 5\r\n\r\nhello",
         HINTS + OK + b"Content-Length: 5, 5\r\n\r\nhello",
         b"HTTP/1.1 200 OK\nContent-Length: 5\nContent-Length: 5\n\nhello",
+        b"HTTP/1.1 103 -\r\nContent-Length: 7\r\n\r\n"
+        + OK
+        + b"Content-Length: 5, 5\r\n\r\nhello",
     ],
-    ids=["both", "both, turned", "list", "twice", "thrice", "mixed", "hinted", "bare"],
+    ids=[
+        *("both", "both, turned", "list", "twice", "thrice", "mixed", "hinted"),
+        *("bare", "hinted at another"),
+    ],
 )
 def test_a_body_that_is_framed_twice_is_read_and_ends_the_connection(
     reply: bytes,
@@ -189,6 +195,19 @@ def test_lengths_that_contradict_are_broken(lengths: bytes) -> None:
     for place in range(len(reply)):
         with pytest.raises(BrokenReplyError):
             read([reply[:place], reply[place:]] if place else [reply])
+
+
+def full_of(lengths: Iterable[int]) -> list[bytes]:
+    told = (b"Content-Length: %d\r\n" % each for each in lengths)
+    return [OK + b"".join(told) + b"\r\nhello"]
+
+
+def test_a_head_full_of_lengths_holds_nobody_up() -> None:
+    different, equal = full_of(range(5, 2505)), full_of([5] * 2500)
+    for _ in range(150):  # so that a second for each exceeds the time limit of a test
+        assert read(equal).body == b"hello"
+        with pytest.raises(BrokenReplyError):
+            read(different)
 
 
 @pytest.mark.parametrize("junk", [b"x", b"\0\0", LENGTH, b"HTTP/1.1 200"])
