@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from batcher.governor import Admission, Governor, Hold, Outcome, Rotation, Space
+from batcher.governor import Admission, Governor, Halt, Hold, Outcome, Rotation, Space
 from batcher.models import ErrorClass
 
 if TYPE_CHECKING:
@@ -135,10 +135,6 @@ class Gate:
                 self._others.refused(let_in)
         self.notice()
 
-    def ended(self, admission: Admission, failure: Failure) -> None:
-        """Note that a request has ended, after this admission, without an image."""
-        self.governor.ended(self._clock(), admission, failure)
-
     def is_ours(self) -> bool:
         """Tell whether one more request may leave; asked right before it does."""
         return self._others is None or self._others.is_ours()
@@ -185,10 +181,7 @@ class Gate:
             if visitor.answer.done():  # cancelled
                 self._waiting.popleft()
                 continue
-            now, images = self._clock(), visitor.images
-            answer = self.space.check(now, visitor.size, images) or self.governor.ask(
-                now, images=images, usd=visitor.usd
-            )
+            answer = self._ask(visitor)
             if isinstance(answer, Admission):
                 self._waiting.popleft()
                 self.space.put_aside(answer, visitor.size)
@@ -198,6 +191,22 @@ class Gate:
                 return
             else:
                 self.close(answer.failure)
+
+    def _ask(self, visitor: Visitor) -> Admission | Hold | Halt:
+        """Ask whether a visitor fits and may leave.
+
+        A lack of space ends the run only when the governor would let go: while it
+        holds, as in a pause by hand, somebody may free some.
+        """
+        now = self._clock()
+        lack = self.space.check(now, visitor.size, visitor.images)
+        if isinstance(lack, Hold):
+            return lack
+        answer = self.governor.ask(now, images=visitor.images, usd=visitor.usd)
+        if lack is None or not isinstance(answer, Admission):
+            return answer
+        self.governor.settle(now, answer, Outcome())
+        return lack
 
     def _hold(self, until: float | None) -> None:
         """Ask again at a time of the clock, or when something changes."""

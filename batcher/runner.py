@@ -38,6 +38,7 @@ from batcher.ways import (
     with_sandbox,
 )
 from batcher.worker import Terms, Worker
+from batcher.worker.keeper import kept_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -121,7 +122,11 @@ class _Run:
             now=self._started,
             random=chance,
         )
-        space = Space(held.store.space, place=job.out)
+        space = Space(
+            held.store.space,
+            place=job.out,
+            kept=lambda: kept_sizes(job.directory),
+        )
         self._gate = Gate(governor, clock, held, self._announce, space=space)
         self._pool = LocalPool(room=self._room, is_closed=lambda: self._gate.is_closed)
         self._view = RunView(job=job, count=self._count, gate=self._gate, clock=clock)

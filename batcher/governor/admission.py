@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from batcher.models import Failure, RateHint
+from batcher.models import ErrorClass, Failure, RateHint
 
 __all__ = ["Admission", "Halt", "Hold", "Limits", "Outcome", "Snapshot"]
 
@@ -31,8 +31,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         longest_outage: Seconds the breaker may stay open before giving up.
         first_invalid: Requests found invalid, with nothing else before, that stop a
             run.
-        fruitless: Requests that end in a row, maybe billed and without an image, until
-            the run pauses for one more attempt, and stops if that is wasted, too.
         wait_for_quota: When the quota is gone, wait for it instead of stopping.
 
     Raises:
@@ -48,11 +46,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     longest_wait: float = 1800.0
     longest_outage: float = 3600.0
     first_invalid: int = 10
-    fruitless: int = 25
     wait_for_quota: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("concurrency", "ipm", "rpm", "first_invalid", "fruitless"):
+        for name in ("concurrency", "ipm", "rpm", "first_invalid"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value!r}; it must be more than 0")
@@ -102,7 +99,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of an admission.
 
     A success has no failure and at least one image. No failure and no image means
-    that it was never sent. A request cancelled after it was sent is `ambiguous`.
+    that it was never sent. A request cancelled after it was sent is `ambiguous`. A
+    `download` was paid and made images which could not be fetched.
 
     Attributes:
         failure: Why it did not succeed.
@@ -123,6 +121,18 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     def is_unsent(self) -> bool:
         """Tell whether nothing left the machine."""
         return self.failure is None and self.images == 0
+
+    @property
+    def is_unfetched(self) -> bool:
+        """Tell whether it was paid and named a URL that gave no image."""
+        failure = self.failure
+        return failure is not None and failure.error_class is ErrorClass.DOWNLOAD
+
+    @property
+    def is_wasted(self) -> bool:
+        """Tell whether it cost money, or may have, and no image is kept of it."""
+        is_maybe_billed = self.failure is not None and self.failure.maybe_billed
+        return is_maybe_billed or self.is_unfetched
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,8 @@ governor opens it for reasons of its own as well: a quota to wait for, and `wast
 While it is open one request at a time leaves as a probe: after 30 s, then after twice
 as long each time, up to 5 minutes, and not sooner than the gateway asks, within what
 the user is ready to wait. A probe that is answered, be it with a refusal of its
-content, closes it. Knows nothing of rates or money.
+content, closes it, unless the governor says that it tells nothing. Knows nothing of
+rates or money.
 """
 
 from __future__ import annotations
@@ -97,21 +98,22 @@ class Breaker:
         return sum(is_down for _, is_down in self.recent) >= WINDOW_FAILURES
 
     def probed(
-        self, now: float, failure: Failure | None, *, is_unsent: bool = False
+        self, now: float, failure: Failure | None, *, tells_nothing: bool = False
     ) -> None:
         """Take a probe's outcome: close, or wait longer for the next one.
 
         Args:
             now: The time.
             failure: Why it failed, if it did.
-            is_unsent: It was never sent, so the next one need not wait longer.
+            tells_nothing: It says nothing of what keeps the breaker open, as when it
+                was never sent, so another follows, which need not wait longer.
         """
         self.is_probing = False
-        if is_unsent or (failure and failure.error_class in SILENT):
-            self.schedule(now)
-        elif failure and failure.error_class in DOWN | {ErrorClass.QUOTA}:
+        if failure and failure.error_class in DOWN | {ErrorClass.QUOTA}:
             self.cause = failure
             self.gap = min(self.gap * 2, LONGEST_WAIT)
+            self.schedule(now)
+        elif tells_nothing or (failure and failure.error_class in SILENT):
             self.schedule(now)
         else:
             self.close()

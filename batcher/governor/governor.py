@@ -24,7 +24,7 @@ from batcher.governor.admission import (
     Snapshot,
 )
 from batcher.governor.breaker import DOWN, Breaker
-from batcher.governor.budget import NOTHING, Budget, either
+from batcher.governor.budget import Budget
 from batcher.governor.pace import Pace
 from batcher.governor.tally import Tally
 from batcher.governor.waste import Waste
@@ -183,11 +183,11 @@ class Governor:
         if outcome.hint is not None:
             self.pace.hinted(now, outcome.hint)
         self.settle_pace(now, admission, outcome)
+        self.settle_waste(now, admission, outcome)
         self.settle_breaker(now, admission, outcome)
-        self.settle_waste(admission, outcome)
         if outcome.failure is not None:
             self.settle_failure(now, outcome.failure)
-        elif not outcome.is_unsent:
+        if outcome.images:
             self.made.add(now, outcome.images)
             self.pace.succeeded(now)
             self.first_invalid = None
@@ -210,33 +210,25 @@ class Governor:
             if not outcome.is_unsent:
                 self.breaker.note(now, outcome.failure)
             return
-        self.breaker.probed(now, outcome.failure, is_unsent=outcome.is_unsent)
+        tells_nothing = outcome.is_unsent or self.waste.is_enough
+        self.breaker.probed(now, outcome.failure, tells_nothing=tells_nothing)
         if self.breaker.cause is None:
             self.pace.restart(now)
         given_up = self.breaker.given_up(now, self.limits.longest_outage)
         if given_up is not None:
             self.stop(given_up)
 
-    def settle_waste(self, admission: Admission, outcome: Outcome) -> None:
-        """Count what is paid for nothing; a probe that is, too, may end the run."""
+    def settle_waste(self, now: float, admission: Admission, outcome: Outcome) -> None:
+        """Count what is paid for nothing; too much needs a probe, which may end it."""
         failure = outcome.failure
-        if failure is None:
-            if not outcome.is_unsent:
-                self.waste.clear()
-        elif failure.maybe_billed:
-            self.waste.add(either(outcome.maybe_billed, admission.usd or NOTHING))
-            if admission.is_probe and self.waste.requests >= self.limits.fruitless:
+        if failure is None and outcome.images:
+            self.waste.clear()
+        if failure is not None and outcome.is_wasted:
+            is_last = admission.is_probe and self.waste.is_enough
+            self.waste.add(outcome, admission.usd)
+            if is_last:
                 self.stop(self.waste.told(failure))
-
-    def ended(self, now: float, _: Admission, failure: Failure) -> None:
-        """Count a request that has ended without an image; too many need a probe.
-
-        Its last admission tells a `Rotation` along which route that was.
-        """
-        if failure.maybe_billed:
-            self.waste.requests += 1
-            is_enough = self.waste.requests >= self.limits.fruitless
-            if is_enough and self.breaker.cause is None:
+            elif self.waste.is_enough and self.breaker.cause is None:
                 self.breaker.open(now, failure)
 
     def settle_failure(self, now: float, failure: Failure) -> None:

@@ -140,12 +140,6 @@ class Rotation:
                 outcome = Outcome(hint=outcome.hint)
         account.governor.settle(now, own, outcome)
 
-    def ended(self, now: float, admission: Admission, failure: Failure) -> None:
-        """Count a request that has ended without an image; see `Governor.ended`."""
-        for account in self._accounts:
-            if admission.route in account.routes:
-                account.governor.ended(now, admission, failure)
-
     def change(self, now: float, limits: Limits) -> None:
         """Go by other limits from now on, each account within its own."""
         self._limits = limits

@@ -15,7 +15,7 @@ from batcher.governor.admission import Admission, Halt, Hold
 from batcher.models import ErrorClass, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 __all__ = ["Space"]
 
@@ -26,7 +26,13 @@ LINES = 4096
 """Bytes of the ledger's lines for one image: announced, and what became of it."""
 
 FIRST_AREA = 1024 * 1024
-"""Pixels, and so bytes, taken for an image of no stated size: see `_image`."""
+"""Pixels taken for an image of no stated size: see `_image`."""
+
+FIRST_DEPTH = 2
+"""Bytes taken for each pixel of a size that nothing is known of: see `_image`."""
+
+FAIR_SHARE = 4
+"""The first of a size may need less than the guess, hardly less than a fourth of it."""
 
 
 class Space:
@@ -34,18 +40,27 @@ class Space:
 
     As long as something is in flight nobody is refused, only held: what is drawn may be
     smaller than what was put aside, and somebody may free some space. Of a size that
-    was never seen, one is let go alone to see it.
+    nothing is known of, one is let go alone to see it, where a fair share of the guess
+    is free. Several workers on one disk know nothing of what the others put aside.
 
     Args:
         measure: Gives the bytes that are free; None where nobody knows.
         place: Where that is, for people.
+        kept: Walks the images of earlier runs, each size as it was sent and its bytes;
+            asked once, and only when a guess does not fit.
     """
 
     def __init__(
-        self, measure: Callable[[], int | None] = lambda: None, *, place: str = ""
+        self,
+        measure: Callable[[], int | None] = lambda: None,
+        *,
+        place: str = "",
+        kept: Callable[[], Iterable[tuple[str | None, int]]] = lambda: (),
     ) -> None:
         self._measure = measure
         self._place = place
+        self._kept = kept
+        self._is_recalled = False
         self._largest: dict[str | None, int] = {}
         self._out: dict[int, tuple[str | None, int]] = {}
         self._left = 0.0  # of what was free at the last look, beyond what is put aside
@@ -64,9 +79,12 @@ class Space:
             self._look(now)
         if wanted <= self._left:
             return None
+        if size not in self._largest and not self._is_recalled:
+            self._recall()
+            return self.check(now, size, images)
         if self._out:
             return Hold(until=now + SECONDS, reason="the disk is nearly full")
-        if size not in self._largest and images * LINES <= self._left:
+        if size not in self._largest and wanted <= FAIR_SHARE * self._left:
             return None
         words = (
             f"cannot keep another image in {self._place!r}: No space left: "
@@ -88,6 +106,13 @@ class Space:
         """Note how many bytes an image of a size has; the next may have half more."""
         self._largest[size] = max(image + image // 2, self._largest.get(size, 0))
 
+    def _recall(self) -> None:
+        """Take in what earlier runs have seen."""
+        self._is_recalled = True
+        for size, image in self._kept():
+            self.saw(size, image)
+        self._next_look = -inf  # what is out is counted by other sizes now
+
     def _look(self, now: float) -> None:
         free = self._measure()
         aside = sum(self._need(*request) for request in self._out.values())
@@ -100,13 +125,13 @@ class Space:
     def _image(self, size: str | None) -> int:
         """Give the bytes of the largest image of a size; a guess before the first.
 
-        PNGs of 1024x1024 were 0.77 to 1.7 MB, about a byte for each pixel (SolveaCX's
+        PNGs of 1024x1024 were 0.77 to 1.7 MB, up to 1.6 bytes a pixel (SolveaCX's
         new-api, docs/api/codex-image/codex-image-generation-test-report.html).
         """
         if size in self._largest:
             return self._largest[size]
         edges = None if size is None else sizes.parse(size)
-        return FIRST_AREA if edges is None else edges[0] * edges[1]
+        return FIRST_DEPTH * (FIRST_AREA if edges is None else edges[0] * edges[1])
 
 
 def _bytes(number: float) -> str:

@@ -1,70 +1,89 @@
-"""Counts what is paid, or may be, and brings no image.
+"""Counts what is paid, or may be, and leaves no image kept.
 
-No single reply tells that all of them are paid for nothing (`bad_reply`, `ambiguous`):
-each is followed by another attempt, and the last one by the next request. So requests
-are counted that ended so, their attempts used up or left unknown, since an image came:
+No single reply tells that all of them are paid for nothing: after `bad_reply` and
+`ambiguous` the request is tried again, after `download` its URL is asked again by the
+next run, and the next request leaves in any case. So attempts are counted that came to
+one of these three since the last image was kept:
 
-| ended so in a row, `Limits.fruitless` | then                                         |
-|---------------------------------------|----------------------------------------------|
-| fewer than 25                         | the run goes on, and ends with its failures  |
-| 25                                    | half a minute's pause, then one more attempt |
-| 25, and that attempt is wasted, too   | the run stops                                |
+| such attempts in a row           | then                                         |
+|----------------------------------|----------------------------------------------|
+| fewer than `MOST`                | the run goes on                              |
+| `MOST`                           | half a minute's pause, then one more attempt |
+| and that attempt is wasted, too  | the run stops                                |
 
 The pause is for what passes by itself, such as a proxy's 502 while the gateway behind
-it is started anew. What is wasted until the stop is at most `max_attempts` of those 25
-and of what else is live, and that one attempt: fewer than 300 at the defaults, however
-many requests are left. A refusal that costs nothing counts as neither.
+it is started anew. An attempt that costs nothing, such as a refusal, counts as neither;
+in the pause another follows it, half a minute later. So what is wasted in a row until
+the stop is at most `MOST`, what else is in flight when that is reached, and the one
+more: `MOST` and the concurrency, however many requests are left. Each account of a
+`Rotation` counts for itself, and each run anew.
+
+A `download` may yet be made good by the next run, alone or with images of the same
+reply that did come. It counts all the same: nothing is gained by buying hundreds more
+before anybody has looked.
 
 Knows nothing of time; see `Breaker` for the pause.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from batcher.governor.budget import NOTHING, either
 from batcher.plural import counted
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from batcher.governor.admission import Outcome
     from batcher.models import Failure
 
 __all__ = ["Waste"]
 
-NOTHING = Decimal(0)
+MOST: Final = 125
+"""25 requests of 5 attempts, the default of `max_attempts`: that many may all fail."""
 
 
 class Waste:
-    """What was sent since the last image came, and may have been billed.
+    """What was sent since the last image was kept, and paid for nothing, as it seems.
 
     Attributes:
-        requests: Those that ended so.
-        attempts: Those of requests that go on included.
-        usd: What the attempts may have cost.
+        attempts: How many.
+        unfetched: Those of them that named a URL which gave no image.
+        usd: What they cost, or may have cost.
     """
 
     def __init__(self) -> None:
         self.clear()
 
+    @property
+    def is_enough(self) -> bool:
+        """Tell whether no more should leave before one of them is kept."""
+        return self.attempts >= MOST
+
     def clear(self) -> None:
-        """Count anew: an image came."""
-        self.requests = 0
+        """Count anew: an image is kept."""
         self.attempts = 0
+        self.unfetched = 0
         self.usd = NOTHING
 
-    def add(self, usd: Decimal) -> None:
-        """Count an attempt that was maybe billed."""
+    def add(self, outcome: Outcome, worst: Decimal | None) -> None:
+        """Count an attempt, which may have cost `worst` where it does not say."""
         self.attempts += 1
-        self.usd += usd
+        self.unfetched += outcome.is_unfetched
+        otherwise = NOTHING if outcome.is_unfetched else worst or NOTHING
+        self.usd += either(outcome.maybe_billed, otherwise) + (outcome.spent or NOTHING)
 
     def told(self, last: Failure) -> Failure:
         """Give the failure to stop for, as the last of many."""
-        requests = counted(self.requests, "request")
-        price = f"{self.usd:,.2f} USD" if self.usd else "an unknown sum"
+        attempts = counted(self.attempts, "attempt")
+        price = f"up to {self.usd:,.2f} USD" if self.usd else "an unknown sum"
+        dead = f"{self.unfetched} named a URL that gave no image; "
         message = (
-            f"{requests} in a row ended without an image, and"
-            f" {counted(self.attempts, 'attempt')} may have cost {price}; look at what"
-            f" the gateway replies before going on, the last was: {last.message}"
+            f"{attempts} in a row ended without a kept image and cost {price};"
+            f" {dead if self.unfetched else ''}look at what the gateway replies before"
+            f" going on, the last was: {last.message}"
         )
         return replace(last, message=message)

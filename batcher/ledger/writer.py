@@ -7,6 +7,7 @@ later reader see the same standings.
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from batcher.ledger.fold import Standings
 
 LOCK_NAME = ".lock"
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Errors of a disk, or of somebody's part of it, that is full."""
 
 _BLOCK = 1 << 16
 
@@ -62,10 +66,14 @@ class LedgerWriter:
                 message = f"{str(self._path)!r} changed while the run was planned"
                 raise StoreError(f"{message}; run the command again")
             opened.pop_all()
+        self._is_torn = False
         self._reserve = Reserve(folder)
 
     def append(self, event: Event) -> None:
-        """Write one line; raises `StoreError` with the file as it was before."""
+        """Write one line; raises `StoreError` with the file as it was before.
+
+        Where a torn line cannot be cut off, nothing is written after it.
+        """
         line = encode(event)
         try:
             self._write(line)
@@ -94,14 +102,22 @@ class LedgerWriter:
 
     def _write(self, line: bytes) -> None:
         """Write a line or nothing, if need be where room was kept for it."""
+        self._cut()
         try:
             write_whole(self._file, line)
-        except OSError:
-            with suppress(OSError):
-                os.ftruncate(self._file, self._size)
-            if not self._reserve.give_up():
+        except OSError as error:
+            self._is_torn = True
+            if error.errno not in FULL or not self._reserve.give_up():
+                with suppress(OSError):
+                    self._cut()
                 raise
             self._write(line)
+
+    def _cut(self) -> None:
+        """Cut off what a failed write has left; raises before anything follows it."""
+        if self._is_torn:
+            os.ftruncate(self._file, self._size)
+            self._is_torn = False
 
     def _words(self, verb: str, error: OSError) -> str:
         return f"cannot {verb} {str(self._path)!r}: {error.strerror}"

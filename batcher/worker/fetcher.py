@@ -52,7 +52,8 @@ class Fetcher:
     ) -> tuple[dict[int, Partial], Failure | None]:
         """Fetch images, by index; say of those that did not come the best hope.
 
-        Goes round the URLs, so that none waits for another that answers late.
+        Asks one URL after the other, and in a next round those that may give it yet:
+        they are waited for together, and one that answers slowly delays the others.
 
         Args:
             request: Whose images they are.
@@ -77,7 +78,7 @@ class Fetcher:
                 else:
                     came[number] = fetched
                     lost.pop(number, None)
-            delays = _delays(lost, tries)
+            delays = _delays(lost, tries, is_new=is_new)
             if not delays:
                 break
             await asyncio.sleep(self._terms.chance() * max(delays.values()))
@@ -113,9 +114,13 @@ async def _fetch_one(
     return failure
 
 
-def _delays(lost: Mapping[int, Failure], tries: int) -> dict[int, float]:
+def _delays(
+    lost: Mapping[int, Failure], tries: int, *, is_new: bool
+) -> dict[int, float]:
     """Give, by number, how long at most to wait for those that are asked for again."""
-    delays = {number: longest_delay(it, tries) for number, it in lost.items()}
+    delays = {
+        number: longest_delay(it, tries, is_new=is_new) for number, it in lost.items()
+    }
     return {number: delay for number, delay in delays.items() if delay is not None}
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from batcher.errors import StoreError
 from batcher.images import Defect, NotEmbedded
+from batcher.ledger import ImageLine
+from batcher.ledger.reader import raw_lines
 from batcher.mismatch import mismatches
 from batcher.models import ErrorClass, Failure, Image, Status
 from batcher.provenance import document
@@ -12,17 +18,31 @@ from batcher.stores import Draft
 from batcher.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from batcher.governor import Space
     from batcher.ledger.event import Result
     from batcher.models import Request
     from batcher.provenance import Step
-    from batcher.stores import Partial
+    from batcher.stores import Directory, Partial
     from batcher.transport import Reply
     from batcher.worker.arrival import Arrival
     from batcher.worker.recorder import Recorder
     from batcher.worker.terms import Terms
+
+
+class _Sent(msgspec.Struct, frozen=True):
+    size: str | None = None
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """Of a result, how large its images are; other lines have none."""
+
+    request: _Sent = _Sent()
+    images: tuple[ImageLine, ...] = ()
+
+
+_kept = msgspec.json.Decoder(_Kept).decode
 
 
 class Keeper:
@@ -82,6 +102,18 @@ class Keeper:
         images = await _named(request, partials, drafts, arrival)
         self._record.result(request, status, arrival, images=images, failure=failure)
         return None
+
+
+def kept_sizes(place: Directory) -> Iterator[tuple[str | None, int]]:
+    """Walk the images a ledger names: the size each was sent with, and its bytes.
+
+    Ends early where the ledger cannot be read; its damaged lines are passed over.
+    """
+    with suppress(StoreError):
+        for _, raw in raw_lines(place):
+            with suppress(ValueError, RecursionError):
+                line = _kept(raw)
+                yield from ((line.request.size, image.bytes) for image in line.images)
 
 
 async def unpack(reply: Reply, partials: Mapping[int, Partial]) -> dict[int, Partial]:

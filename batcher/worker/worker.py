@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from batcher.worker.terms import Terms
     from batcher.worker.transport import Transport
 
-ENDS = frozenset({Next.END, Next.LEAVE_UNKNOWN})
-"""After these a request is sent no more in this run, though others are."""
-
 DROPPABLE = frozenset({"response_format"})
 """Fields that only say how to reply; GPT image channels of OpenAI refuse this one."""
 
@@ -130,8 +127,6 @@ class Worker:
                 tries=tries,
                 random=self._terms.chance,
             )
-            if decision.next in ENDS:
-                self._gate.ended(admission, failure)
             if not await self._follow(request, failure, decision):
                 return
 
@@ -163,7 +158,10 @@ class Worker:
         return await self._gate.sleep(decision.delay)
 
     async def _attempt(self, request: Request, admission: Admission) -> Failure | None:
-        """Announce, send and keep; give the failure, or None when it has ended."""
+        """Announce, send and keep; give the failure, or None when it has ended.
+
+        One whose image is paid and could not be fetched has ended, too.
+        """
         outcome = Outcome()
         try:
             body = await payload(request, as_data_uri=self._terms.as_data_uri)
@@ -185,15 +183,9 @@ class Worker:
             failure, arrival = await self._take(
                 request, attempt, received, admission.route
             )
-            # A field that is refused says nothing of the gateway or of other requests.
-            is_dropped = failure is not None and failure.parameter in DROPPABLE
-            outcome = Outcome(
-                failure=None if is_dropped else failure,
-                spent=arrival.spent,
-                maybe_billed=arrival.withheld,
-                images=0 if failure else request.n,
-                hint=received.hint,
-            )
+            outcome = _outcome(request, received, failure, arrival)
+            if outcome.is_unfetched:
+                return None  # that is written down; the next run asks its URLs again
         except PayloadError as error:
             failure = self._unsent(request, error)
         except (StoreError, asyncio.CancelledError) as error:
@@ -232,7 +224,10 @@ class Worker:
     async def _take(
         self, request: Request, attempt: int, received: Received, route: str
     ) -> tuple[Failure | None, Arrival]:
-        """Make of what was received images, or a failure; say what is known of them."""
+        """Make of what was received images, or a failure; say what is known of them.
+
+        A `download` is written down already.
+        """
         if isinstance(received.outcome, Failure):
             return received.outcome, Arrival()
         reply = received.outcome
@@ -252,12 +247,28 @@ class Worker:
             if lost is not None:
                 if await is_short(request, came, lost):
                     self._record.lose(request, lost, arrival)
-                    return None, arrival
+                    return lost, arrival
                 arrival = arrival.warned(LOST_URL)
         failure = await self._keeper.keep(request, came, arrival)
         if failure is not None:
             return _traced(failure, received), Arrival()
         return None, arrival
+
+
+def _outcome(
+    request: Request, received: Received, failure: Failure | None, arrival: Arrival
+) -> Outcome:
+    """Say what the governor is to know of a reply."""
+    # A field that is refused says nothing of the gateway or of other requests.
+    is_dropped = failure is not None and failure.parameter in DROPPABLE
+    is_made = failure is None or failure.error_class is ErrorClass.DOWNLOAD
+    return Outcome(
+        failure=None if is_dropped else failure,
+        spent=arrival.spent,
+        maybe_billed=arrival.withheld,
+        images=request.n if is_made else 0,
+        hint=received.hint,
+    )
 
 
 def _traced(failure: Failure, received: Received) -> Failure:

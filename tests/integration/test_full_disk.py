@@ -18,13 +18,20 @@ from tests.integration.small_disk import enlarge, fill, small_disk
 from tests.integration.store_conformance import ID, begun, png
 from tests.integration.test_local_store import DOCUMENT
 from tests.integration.test_runner import KEY, Project
-from tests.integration.test_worker import check_books
+from tests.integration.test_worker import check_books, full_at
 
 MANIFEST = """
 defaults: {{size: 1024x1024, response_format: {reply}}}
 requests:
-  - {{name: "f{{{{ sample }}}}", prompt: "a fox", samples: 12}}
+  - {{name: "f{{{{ sample }}}}", prompt: "a fox", samples: {samples}}}
 """
+
+
+def leave_free(folder: Path, kilobytes: int) -> None:
+    """Fill a disk up to a few kilobytes."""
+    filler = fill(folder)
+    with filler.open("rb+") as stream:
+        stream.truncate(filler.stat().st_size - (kilobytes << 10))
 
 
 def append(writer: LedgerWriter, lines: int) -> None:
@@ -55,26 +62,49 @@ def project(tmp_path: Path, gateway: Sandbox) -> Project:
 
 
 @pytest.mark.parametrize("reply", ["b64_json", "url"])
-@pytest.mark.parametrize("kilobytes", [128, 400])
+@pytest.mark.parametrize("kilobytes", [640, 1024])
 async def test_a_disk_too_small_for_all_costs_no_image(
     project: Project, gateway: Sandbox, reply: str, kilobytes: int
 ) -> None:
-    project.write(MANIFEST.format(reply=reply))
+    project.write(MANIFEST.format(reply=reply, samples=40))
     with small_disk(project.out, kilobytes):
         summary = await project.run(concurrency=8)
         check_stop(summary, project.out)
-        assert 0 < summary.succeeded < 12
+        assert 0 < summary.succeeded < 40
         assert summary.unknown == 0
         assert summary.attempts == summary.succeeded
         enlarge(project.out)
         again = await project.run(concurrency=8)
-        assert (again.succeeded, again.exit_code) == (12, 0)
-        assert gateway.journal.posts == 12
+        assert (again.succeeded, again.exit_code) == (40, 0)
+        assert gateway.journal.posts == 40
         check_books(project.out)
 
 
+async def test_a_resume_on_a_nearly_full_disk_buys_nothing_that_it_cannot_keep(
+    project: Project, gateway: Sandbox
+) -> None:
+    project.write(MANIFEST.format(reply="b64_json", samples=12))
+    with small_disk(project.out, 4096):
+        first = await project.run(concurrency=1, first=3)
+        assert (first.succeeded, gateway.journal.posts) == (3, 3)
+        leave_free(project.out, 32)
+        for _ in range(3):
+            summary = await project.run(concurrency=8)
+            check_stop(summary, project.out)
+        assert gateway.journal.posts == 3
+
+
+async def test_a_disk_without_room_for_a_first_image_costs_none(
+    project: Project, gateway: Sandbox
+) -> None:
+    project.write(MANIFEST.format(reply="b64_json", samples=12))
+    with small_disk(project.out, 128):
+        check_stop(await project.run(concurrency=8), project.out)
+        assert gateway.journal.posts == 0
+
+
 async def test_a_run_that_fits_a_small_disk_is_finished(project: Project) -> None:
-    project.write(MANIFEST.format(reply="b64_json"))
+    project.write(MANIFEST.format(reply="b64_json", samples=12))
     with small_disk(project.out, 1024):
         summary = await project.run(concurrency=8)
         assert (summary.succeeded, summary.exit_code) == (12, 0)
@@ -84,7 +114,7 @@ async def test_a_run_that_fits_a_small_disk_is_finished(project: Project) -> Non
 async def test_a_disk_that_others_fill_costs_no_more_than_what_was_in_flight(
     project: Project, gateway: Sandbox, reply: str
 ) -> None:
-    project.write(MANIFEST.format(reply=reply))
+    project.write(MANIFEST.format(reply=reply, samples=12))
 
     def fill_at_the_third() -> None:
         if project.watcher.ends == 3:
@@ -123,6 +153,20 @@ def test_a_ledger_has_room_for_its_last_lines(tmp_path: Path) -> None:
         append(writer, 1)
         writer.close()
         assert read_ledger(disk).standings.attempts == written + 1
+
+
+def test_an_error_that_room_does_not_help_leaves_the_room_for_the_last_lines(
+    tmp_path: Path,
+) -> None:
+    disk = tmp_path / "disk"
+    with small_disk(disk, 4096):
+        writer = LedgerWriter(disk, Standings())
+        with full_at(0), pytest.raises(StoreError, match="File too large"):
+            append(writer, 1)
+        fill(disk)
+        append(writer, 100)
+        writer.close()
+        assert read_ledger(disk).standings.attempts == 100
 
 
 async def test_an_image_that_cannot_be_whole_makes_room_for_others(

@@ -97,6 +97,20 @@ async def test_a_url_is_asked_only_so_often_in_one_run(
     assert (error["class"], error["status"]) == ("download", status)
 
 
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_a_url_of_an_earlier_run_that_is_absent_still_is_asked_once(
+    folder: Path, status: int
+) -> None:
+    shelf = Shelf(*3 * [(status,)])
+    asked = request(n=3, size="8x8")
+    async with serving(shelf) as origin:
+        for times in (6, 7, 8):
+            async with desk(folder, f"{origin}/v1") as at:
+                assert await at.live(asked) is State.FAILED
+            assert shelf.asked == {"0": times, "1": times, "2": times}
+    assert shelf.posts == 1
+
+
 async def test_images_are_asked_for_in_turn_and_those_that_came_no_more(
     folder: Path,
 ) -> None:

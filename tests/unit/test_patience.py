@@ -7,14 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.models import ErrorClass, Failure
-from batcher.transport.download import ABSENT, GONE
+from batcher.transport.download import ABSENT_STATUSES, GONE_STATUSES
 from batcher.worker.patience import is_gone, longest_delay
 
 FAILURES = st.builds(
     Failure,
     error_class=st.just(ErrorClass.DOWNLOAD),
     message=st.just("x"),
-    status=st.none() | st.sampled_from([*ABSENT, *GONE, 200, 429, 500]),
+    status=st.none()
+    | st.sampled_from([*ABSENT_STATUSES, *GONE_STATUSES, 200, 429, 500]),
     final=st.booleans(),
 )
 
@@ -25,9 +26,9 @@ def failure(status: int | None = None, *, final: bool = False) -> Failure:
     )
 
 
-def waits(lost: Failure) -> list[float]:
+def waits(lost: Failure, *, is_new: bool = True) -> list[float]:
     """Give the longest waits between the tries of one run."""
-    delays = (longest_delay(lost, tries) for tries in range(1, 20))
+    delays = (longest_delay(lost, tries, is_new=is_new) for tries in range(1, 20))
     return [delay for delay in delays if delay is not None]
 
 
@@ -64,9 +65,20 @@ def test_what_is_not_there_is_gone_only_when_a_later_run_asks_in_vain(
     assert is_gone(lost, is_new=False) is later
 
 
-@given(FAILURES)
-def test_waits_grow_and_end(lost: Failure) -> None:
-    delays = waits(lost)
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_an_absent_image_of_an_earlier_run_is_asked_for_once(status: int) -> None:
+    assert waits(failure(status), is_new=False) == []
+
+
+@given(lost=FAILURES, is_new=st.booleans())
+def test_what_is_gone_is_not_waited_for(lost: Failure, *, is_new: bool) -> None:
+    if is_gone(lost, is_new=is_new):
+        assert waits(lost, is_new=is_new) == []
+
+
+@given(lost=FAILURES, is_new=st.booleans())
+def test_waits_grow_and_end(lost: Failure, *, is_new: bool) -> None:
+    delays = waits(lost, is_new=is_new)
     assert delays == sorted(delays)
     assert sum(delays) <= 30.0
 

@@ -133,7 +133,7 @@ def test_a_probe_that_told_nothing_is_repeated_as_soon() -> None:
     breaker = opened()
     breaker.probed(30.0, failure(ErrorClass.RATE_LIMITED))
     assert breaker.probe_at == 60.0
-    breaker.probed(60.0, None, is_unsent=True)
+    breaker.probed(60.0, None, tells_nothing=True)
     assert breaker.probe_at == 90.0
 
 

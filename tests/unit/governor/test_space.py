@@ -10,7 +10,7 @@ from batcher.governor.space import LINES, SECONDS
 from batcher.models import ErrorClass
 
 SIZE = "1000x1000"
-GUESS = 1000 * 1000 + LINES
+GUESS = 2 * 1000 * 1000 + LINES
 
 
 @dataclass
@@ -55,7 +55,7 @@ def test_several_images_of_one_request_need_as_much_each() -> None:
 
 
 def test_of_a_size_never_seen_one_leaves_alone_to_see_it() -> None:
-    disk = Disk(GUESS // 10)
+    disk = Disk(GUESS // 4)
     space = Space(disk.space)
     let_out(space, 0)
     assert isinstance(space.check(0.0, SIZE, 1), Hold)
@@ -83,10 +83,59 @@ def test_a_size_that_does_not_fit_any_more_stops_the_run_once_nothing_is_out() -
     )
 
 
-def test_a_disk_without_room_for_a_line_stops_the_run_at_once() -> None:
-    halt = Space(Disk(LINES - 1).space).check(0.0, SIZE, 1)
+def test_without_a_fair_share_of_the_guess_not_even_the_first_one_leaves() -> None:
+    halt = Space(Disk(GUESS // 4 - 1).space).check(0.0, SIZE, 1)
     assert isinstance(halt, Halt)
-    assert "4 kB free" in halt.failure.message
+    assert "501 kB free, 2.0 MB needed" in halt.failure.message
+
+
+def test_the_guess_holds_the_largest_image_of_its_source() -> None:
+    assert Space(Disk(1_700_000).space).check(0.0, "1024x1024", 1) is None  # alone
+    space = Space(Disk(2 * 1_700_000).space)
+    let_out(space, 0, "1024x1024")
+    assert isinstance(space.check(0.0, "1024x1024", 1), Hold)
+
+
+class Kept:
+    """The images of earlier runs."""
+
+    def __init__(self, *images: tuple[str | None, int]) -> None:
+        self.images = images
+        self.walks = 0
+
+    def walk(self) -> tuple[tuple[str | None, int], ...]:
+        self.walks += 1
+        return self.images
+
+
+def test_a_size_that_earlier_runs_have_seen_is_not_bought_to_see_it() -> None:
+    kept = Kept((SIZE, 38_000), (SIZE, 900_000), (SIZE, 20_000))
+    halt = Space(Disk(GUESS // 2).space, kept=kept.walk).check(0.0, SIZE, 1)
+    assert isinstance(halt, Halt)
+    assert "1.4 MB needed" in halt.failure.message
+
+
+def test_small_images_of_earlier_runs_let_several_leave_at_once() -> None:
+    kept = Kept((SIZE, 2000))
+    space = Space(Disk(GUESS // 4).space, kept=kept.walk)
+    for number in range(10):
+        let_out(space, number)
+
+
+def test_images_of_another_size_say_nothing_of_this_one() -> None:
+    space = Space(Disk(GUESS // 4).space, kept=Kept(("64x64", 1_000_000)).walk)
+    let_out(space, 0)
+    assert isinstance(space.check(0.0, SIZE, 1), Hold)
+
+
+def test_earlier_runs_are_asked_once_and_only_when_a_guess_does_not_fit() -> None:
+    kept = Kept()
+    space = Space(Disk(GUESS).space, kept=kept.walk)
+    let_out(space, 0)
+    assert kept.walks == 0
+    for size in (SIZE, None, SIZE):
+        assert isinstance(space.check(0.0, size, 1), Hold)
+    assert kept.walks == 1
 
 
 def test_space_that_somebody_frees_is_seen_at_the_next_look() -> None:
@@ -117,7 +166,7 @@ def test_a_disk_that_others_fill_is_noticed_within_a_second() -> None:
 
 
 def test_a_size_that_names_no_pixels_is_taken_for_the_usual_one() -> None:
-    space = Space(Disk(1024 * 1024 + LINES).space)
+    space = Space(Disk(2 * 1024 * 1024 + LINES).space)
     for size in (None, "auto"):
         let_out(space, 0, size)
         assert isinstance(space.check(0.0, size, 1), Hold)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 from collections.abc import Iterator
@@ -111,6 +112,25 @@ def test_a_full_disk_leaves_the_ledger_as_it_was(tmp_path: Path) -> None:
         assert writer.standings.attempts == 1
         writer.append(attempt(2))
     assert read_ledger(tmp_path).standings.attempts == 2
+
+
+def test_nothing_is_written_after_a_torn_line_that_cannot_be_cut_off(
+    tmp_path: Path,
+) -> None:
+    file = os.memfd_create("ledger", os.MFD_ALLOW_SEALING)
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
+    (tmp_path / FILE_NAME).symlink_to(f"/proc/self/fd/{file}")
+    writer = LedgerWriter(tmp_path, Standings())
+    writer.append(attempt(1))
+    whole = os.fstat(file).st_size
+    with full_at(whole + 10), pytest.raises(StoreError, match="cannot write"):
+        writer.append(attempt(2))
+    with pytest.raises(StoreError, match="cannot write"):
+        writer.append(attempt(2))
+    assert os.fstat(file).st_size == whole + 10
+    assert writer.standings.attempts == 1
+    writer.close()
+    os.close(file)
 
 
 def test_a_line_that_could_not_be_read_is_not_written(tmp_path: Path) -> None:
