@@ -160,10 +160,7 @@ def read_config(environment: Mapping[str, str]) -> Config:
 
 
 def choose_endpoint(
-    config: Config,
-    *,
-    named: str | None,
-    base_url: str | None,
+    config: Config, *, named: str | None, base_url: str | None
 ) -> Endpoint | None:
     """Find the endpoint; None when nothing names one.
 

@@ -17,12 +17,12 @@ from batcher.config import DEFAULT_MODEL, NO_ENDPOINT, Endpoint
 from batcher.errors import ManifestError, StoreError, UsageError
 from batcher.excerpt import MOST_WALKED, Excerpt
 from batcher.ledger import FILE_NAME, Reading, State, read_ledger
-from batcher.ledger.event import ErrorRecord, Retry, encode, now
+from batcher.ledger.event import Retry, encode
 from batcher.ledger.presence import presence
 from batcher.manifest import Expansion, Problems
 from batcher.manifest.duplicate import Repetitions, name_clashes
 from batcher.marks import SELECTS_NONE, read_where
-from batcher.models import ErrorClass, Problem
+from batcher.models import Problem
 from batcher.options import Options, check_options
 from batcher.orphan import Gone, check_owner, compare
 from batcher.planner import Planner, key_of
@@ -44,7 +44,7 @@ class Job:
         options: What was asked.
         environment: The environment's variables.
         most_walked: How many requests may be walked, see `excerpt`.
-        watch: Passes the manifest's requests on, as they are checked.
+        checking: Passes the manifest's requests on, as they are checked.
 
     Attributes:
         options: What was asked.
@@ -69,9 +69,9 @@ class Job:
         environment: Mapping[str, str],
         *,
         most_walked: int = MOST_WALKED,
-        watch: Callable[[Iterator[Request]], Iterator[Request]] = iter,
+        checking: Callable[[Iterator[Request]], Iterator[Request]] = iter,
     ) -> None:
-        self._watch = watch
+        self._checking = checking
         self.options = options
         self.environment = environment
         check_options(options)
@@ -260,7 +260,7 @@ class Job:
 
     def _added(self, planner: Planner, problems: Problems) -> Iterator[Request]:
         """Count every request of the manifest, and give each once."""
-        for request in self._watch(self.expansion.checked(problems)):
+        for request in self._checking(self.expansion.checked(problems)):
             if planner.add(request):
                 yield request
             else:
@@ -276,15 +276,7 @@ class Job:
         standing = standings.get(id_)
         if standing is None or standing.state is not State.SUCCEEDED:
             return
-        error = ErrorRecord(error_class=ErrorClass.BAD_REPLY.value, message="forced")
-        line = Retry(
-            at=now(),
-            id=id_,
-            attempt=standing.attempts,
-            error=error,
-            maybe_billed=False,
-            delay=0.0,
-        )
+        line = Retry.put_back(id_, standing.attempts, "forced")
         if standing.open_usd is not None:  # a forced attempt was interrupted
             standings.take(encode(msgspec.structs.replace(line, maybe_billed=True)))
         standings.take(encode(line))

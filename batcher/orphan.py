@@ -5,7 +5,6 @@ Either the manifest was edited, or the run directory is another one's.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ import msgspec
 from batcher.choice import was_bought
 from batcher.errors import UsageError
 from batcher.ledger import FILE_NAME, names_of
-from batcher.ledger.reader import raw_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -44,6 +42,9 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True):
 
     def named(self, *, is_all: bool) -> tuple[str, ...]:
         """Name the orphans that a run accepts to lack by going on.
+
+        A run that sends nothing new accepts them, too: to remove a row, and to add
+        none, is no edit of it. Rows that are added later are then bought unasked.
 
         Args:
             is_all: All of them: the user says so, or the run asks for the whole
@@ -78,27 +79,9 @@ def compare(
         for request in (asked() if taken else ())
     )
     orphaned = frozenset(id_ for id_ in bought if names.get(id_) not in taken)
-    accepted = orphaned & accepted_before(directory) if orphaned else orphaned
+    before = standings.run.orphans if standings.run is not None else ()
+    accepted = orphaned.intersection(before)
     return Gone(changed=changed, orphaned=orphaned, accepted=accepted)
-
-
-def accepted_before(directory: Directory) -> frozenset[str]:
-    """Read which orphans the last run was let go on without."""
-    last: tuple[str, ...] = ()
-    for _, raw in raw_lines(directory):
-        if b'"run"' in raw:  # most lines are none, and need not be read for that
-            with suppress(msgspec.DecodeError, UnicodeDecodeError):
-                head = _head(raw)
-                last = head.orphans if head.event == "run" else last
-    return frozenset(last)
-
-
-class _Head(msgspec.Struct, frozen=True):
-    event: str
-    orphans: tuple[str, ...] = ()
-
-
-_head = msgspec.json.Decoder(_Head).decode
 
 
 def taken_names(

@@ -87,7 +87,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def needs_consent(self) -> bool:
-        """Tell whether going on would buy anew what was bought before."""
+        """Tell whether going on would buy anew what was bought before.
+
+        What is only gone is no reason: a row may have been edited where others are
+        new, and was removed where none is. A run of the whole manifest that has gone
+        on without it is the consent for later ones, see `orphan.Gone.named`.
+        """
         is_lacking = self.orphaned > self.accepted
         return self.changed > 0 or (self.new > 0 and is_lacking)
 

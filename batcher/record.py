@@ -13,16 +13,21 @@ import msgspec
 
 from batcher.ledger import Standing, Standings, State, read_results
 from batcher.ledger.event import Result
-from batcher.ledger.line import Line
+from batcher.ledger.line import ImageLine, Line
 from batcher.ledger.reader import raw_lines, result_lines
+from batcher.ledger.standing import images_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
-    from batcher.models import Request
+    from batcher.models import Image, Request
     from batcher.stores import Directory
+
+
+ODD_LINE = "its line in the ledger lacks what is needed of it, such as sha256"
+NO_IMAGE = "its line in the ledger says that it is kept, and names no image"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +39,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         standing: Where it stands, which may be later than its result: it was sent
             again, or put back. None when the result came after the ledger was read.
         announced: The name it was sent under; None once there is a result.
-        rough: What can be read of its result where that line is odd: a field is missing
+        odd: What can be read of its result where that line is odd: a field is missing
             or of another kind, as after an edit by hand.
     """
 
@@ -42,13 +47,20 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     result: Result | None = None
     standing: Standing | None = None
     announced: str | None = None
-    rough: Line | None = None
+    odd: Line | None = None
 
     @property
     def name(self) -> str | None:
         """The user's label, when some line says it."""
-        ended = self.result or self.rough
+        ended = self.result or self.odd
         return ended.name if ended is not None else self.announced
+
+    @property
+    def images(self) -> tuple[Image, ...] | tuple[ImageLine, ...]:
+        """The images that its result names."""
+        if self.result is not None:
+            return self.result.images
+        return () if self.odd is None else images_of(self.odd)
 
     @property
     def status(self) -> str:
@@ -64,8 +76,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
             now: What `since`, the seconds since it ended, is counted to.
         """
         fields: dict[str, object] = {"id": self.id, "name": self.name}
-        if self.rough is not None:
-            fields |= rough_fields(self.rough)
+        if self.odd is not None:
+            fields |= odd_fields(self.odd)
         if self.result is not None:
             fields |= result_fields(self.result, now)
         if self.standing is not None:
@@ -73,13 +85,20 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return fields
 
     def line(self) -> dict[str, object]:
-        """Give the whole result line, with the status where it stands now."""
-        if self.result is None:
-            rough = {} if self.rough is None else rough_fields(self.rough)
+        """Give its result line, with the status where it stands now.
+
+        Of an odd line, what the fold reads of it.
+        """
+        ended = self.result or self.odd
+        if ended is None:
             known = standing_fields(self.standing)
-            return {"id": self.id, "name": self.name, **rough, **known}
-        line = msgspec.to_builtins(self.result, builtin_types=(Decimal,))
-        return {**line, "status": self.status}
+            return {"id": self.id, "name": self.name, **known}
+        line = msgspec.to_builtins(ended, builtin_types=(Decimal,))
+        own = {name: line[name] for name in line if name in _RESULT_FIELDS}
+        return {**own, "status": self.status}
+
+
+_RESULT_FIELDS = frozenset({"event", *Result.__struct_encode_fields__})
 
 
 def read_records(
@@ -101,13 +120,13 @@ def read_records(
         yield Record(id=result.id, result=result, standing=standings.get(result.id))
     others = [id_ for id_ in standings if hash(id_) not in ended]
     odd = frozenset(id_ for id_ in others if _has_ended(standings.get(id_)))
-    rough = result_lines(place, odd) if odd else {}
+    lines = result_lines(place, odd) if odd else {}
     for id_ in others:
         yield Record(
             id=id_,
             standing=standings.get(id_),
             announced=standings.name(id_),
-            rough=rough.get(id_),
+            odd=lines.get(id_),
         )
 
 
@@ -175,9 +194,9 @@ def result_fields(result: Result, now: datetime) -> dict[str, object]:
     }
 
 
-def rough_fields(line: Line) -> dict[str, object]:
+def odd_fields(line: Line) -> dict[str, object]:
     """Give the fields of a result line that is odd."""
-    images = line.images if isinstance(line.images, tuple) else ()
+    images = images_of(line)
     return {
         "cost": line.cost_usd,
         "cost_usd": line.cost_usd,

@@ -81,15 +81,14 @@ def ended_with(
 
     Args:
         canary: What the run directory holds after the canary.
-        total: Requests of the whole run.
+        total: Requests of the whole run, more than the canary's.
         stopped: Why it is not done.
-        exit_code: What to exit with if there is a rest.
+        exit_code: What to exit with.
     """
-    rest = total - canary.total
     return replace(
         canary,
         total=total,
-        pending=canary.pending + rest,
-        exit_code=exit_code if rest else canary.exit_code,
+        pending=canary.pending + total - canary.total,
+        exit_code=exit_code,
         stopped=stopped,
     )

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import argparse
 
     from batcher.exports import Export, ExportOptions
-    from batcher.exports.row import Row
 
 FORMATS = ("imagefolder", "webdataset", "parquet", "csv")
 
@@ -62,8 +61,8 @@ def execute(parsed: argparse.Namespace) -> int:
     # `disable=None`: no bar where standard error is no terminal.
     with tqdm(unit=" images", leave=False, disable=None) as bar:
 
-        def say(row: Row, words: str) -> None:
-            bar.write(f"left out: {safe(row.path)}: {safe(words)}", file=sys.stderr)
+        def say(place: str, words: str) -> None:
+            bar.write(f"left out: {safe(place)}: {safe(words)}", file=sys.stderr)
 
         listener = Listener(on_image=bar.update, on_left_out=say)
         export = write_export(directory, standings, options, listener=listener)

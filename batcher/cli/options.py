@@ -171,11 +171,11 @@ def make_job(parsed: argparse.Namespace, **changes: object) -> Job:
     """Plan what the flags ask for, some options changed."""
     from msgspec.structs import replace  # noqa: PLC0415 - `--help` does without it
 
-    from batcher.cli.headway import headway  # noqa: PLC0415
+    from batcher.cli.checking import checking  # noqa: PLC0415
     from batcher.job import Job  # noqa: PLC0415
 
     options = replace(read_options(parsed), **changes)
-    return Job(options, os.environ, watch=headway(parsed, sys.stderr))
+    return Job(options, os.environ, checking=checking(parsed, sys.stderr))
 
 
 def _fields(pairs: list[str]) -> dict[str, object]:

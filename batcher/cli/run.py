@@ -196,7 +196,7 @@ async def _look_ahead(job: Job, display: Display) -> None:
 
 
 def _canary(job: Job, parsed: argparse.Namespace) -> Summary | None:
-    """Do the first few; give their summary if that is to be all."""
+    """Do the first few; give a summary if that was all, or is to be all."""
     from batcher.cli.canary import (  # noqa: PLC0415
         INTERRUPTED_ASKING,
         NOT_AGREED,
@@ -216,6 +216,8 @@ def _canary(job: Job, parsed: argparse.Namespace) -> Summary | None:
     before = job.reading.standings.spent
     control = Control()
     canary = _run(make_job(parsed, first=few), parsed, control)
+    if canary.total >= job.plan.total:  # it was all there is to do
+        return canary
     print("\n".join(canary_lines(canary, job.plan, before)), file=sys.stderr)
     stopped, code = canary.stopped or NOT_AGREED, control.exit_code or STOPPED
     try:

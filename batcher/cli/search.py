@@ -82,12 +82,12 @@ class Search:
         return best[0] if best else None
 
     def _way(self, record: Record) -> FoundBy | None:
-        images = record.result.images if record.result is not None else ()
+        known = record.result.images if record.result is not None else ()
         ways = (
-            (FoundBy.PATH, any(image.path in self._paths for image in images)),
+            (FoundBy.PATH, any(image.path in self._paths for image in record.images)),
             (FoundBy.ID, record.id == self._word),
             (FoundBy.NAME, record.name == self._word),
-            (FoundBy.CONTENT, any(image.sha256 == self._sha256 for image in images)),
+            (FoundBy.CONTENT, any(image.sha256 == self._sha256 for image in known)),
             (FoundBy.PREFIX, record.id.startswith(self._prefix)),
         )
         return next((way for way, is_so in ways if is_so), None)

@@ -21,7 +21,7 @@ from batcher.ledger.event import Result
 from batcher.models import Image
 from batcher.plural import counted
 from batcher.provenance import history_in, recorded
-from batcher.record import Record, read_all_records, read_records
+from batcher.record import ODD_LINE, Record, read_all_records, read_records
 from batcher.stores import is_url, open_directory
 
 if TYPE_CHECKING:
@@ -173,6 +173,8 @@ def _lines(record: Record, latest: Result | None) -> Iterator[str]:
     yield safe(record.id if record.name is None else f"{record.name}  {record.id}")
     yield from _rows("status", [record.status])
     if result is None:
+        yield from _rows("odd", [ODD_LINE] if record.odd is not None else [])
+        yield from _rows("images", (safe(image.path) for image in record.images))
         return
     request = dict(result.request)
     prompt = request.pop("prompt", "")

@@ -30,7 +30,7 @@ from batcher.ledger import State
 from batcher.ledger.event import now
 from batcher.ledger.reader import raw_lines
 from batcher.marks import Where
-from batcher.record import read_records
+from batcher.record import NO_IMAGE, ODD_LINE, Record, read_records
 from batcher.stores import LocalDirectory, open_directory
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         out: Its folder.
         splits: Images in each split.
-        left_out: Images that were not what the ledger says.
+        left_out: Images that were not what the ledger says, or that it says too little
+            of.
         files: Shards or tables.
         kept: Of those, the ones that were there already.
     """
@@ -118,17 +119,17 @@ def write_export(
         is_by_path=options.is_by_path,
     )
     exporter = EXPORTERS[options.format](site)
+    listener = listener or Listener()
+    selected = _Selected(directory, standings, options.where, listener)
     try:
         books = ExportFolder(out, options.format.value)
         with FileLock(out / LOCK, blocking=False), ExitStack() as spooled:
             books.read()  # anew: another export may have ended since
             spools = _open_spools(out, options, spooled)
-            columns = _fill(spools, _selected(directory, standings, options), options)
+            columns = _fill(spools, selected, options)
             if not any(spool.shards() for spool in spools.values()):
                 books.check_empty()
-            writer = ShardWriter(
-                site.source, exporter, books, columns, listener or Listener()
-            )
+            writer = ShardWriter(site.source, exporter, books, columns, listener)
             writer.write(spools)
             _write_card(out / CARD, _content(directory, options, exporter, writer))
     except Timeout as error:
@@ -139,7 +140,7 @@ def write_export(
     return Export(
         out=out,
         splits=writer.images,
-        left_out=writer.left_out,
+        left_out=selected.left_out + writer.left_out,
         files=writer.files,
         kept=writer.kept,
     )
@@ -165,16 +166,40 @@ def _source(directory: Directory) -> Source:
     return RemoteSource(directory)
 
 
-def _selected(
-    directory: Directory, standings: Standings, options: ExportOptions
-) -> Iterator[Row]:
-    """Walk the images that are wanted, in the ledger's order."""
-    at = now()
-    for record in read_records(directory, standings):
-        if record.result is None or record.status != State.SUCCEEDED:
-            continue
-        if options.where is None or options.where.matches(record.fields(at)):
-            yield from rows_of(record.result)
+class _Selected:
+    """Walks the images that are wanted, in the ledger's order.
+
+    Attributes:
+        left_out: Those that the ledger says too little of.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        standings: Standings,
+        where: Where | None,
+        listener: Listener,
+    ) -> None:
+        self.left_out = 0
+        self._records = read_records(directory, standings)
+        self._where = where
+        self._listener = listener
+
+    def __iter__(self) -> Iterator[Row]:
+        at = now()
+        for record in self._records:
+            if record.status != State.SUCCEEDED:
+                continue
+            if self._where is None or self._where.matches(record.fields(at)):
+                yield from self._rows(record)
+
+    def _rows(self, record: Record) -> Iterator[Row]:
+        if record.result is not None and record.images:
+            return rows_of(record.result)
+        for place in [image.path for image in record.images] or [record.id]:
+            self.left_out += 1
+            self._listener.on_left_out(place, ODD_LINE if record.images else NO_IMAGE)
+        return iter(())
 
 
 def _open_spools(

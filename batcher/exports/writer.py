@@ -12,7 +12,6 @@ import msgspec
 
 from batcher.exports.card import Tally
 from batcher.exports.folder import Entry, finish, part_of
-from batcher.exports.row import Row
 from batcher.exports.source import UnfitError
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from batcher.exports.column import Columns
     from batcher.exports.exporter import Exporter, Sink
     from batcher.exports.folder import ExportFolder
+    from batcher.exports.row import Row
     from batcher.exports.shard import Shard
     from batcher.exports.source import Source
     from batcher.exports.spool import Spool
@@ -32,11 +32,12 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         on_image: Called after every image.
-        on_left_out: Called with an image that is not fit, and why.
+        on_left_out: Called with the path of an image that is not fit, or the id of a
+            request that has none, and why.
     """
 
     on_image: Callable[[], object] = lambda: None
-    on_left_out: Callable[[Row, str], object] = lambda _row, _words: None
+    on_left_out: Callable[[str, str], object] = lambda _place, _words: None
 
 
 class ShardWriter:
@@ -141,7 +142,7 @@ class ShardWriter:
         try:
             sink.add(row)
         except UnfitError as defect:
-            self._listener.on_left_out(row, str(defect))
+            self._listener.on_left_out(row.path, str(defect))
             return False
         self._count(row)
         return True

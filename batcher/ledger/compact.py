@@ -2,8 +2,8 @@
 
 What the fold says stays the same to the last digit: of every request, the lines before
 the result that it ended with go, unless they name an image; what they added to the sums
-is carried in one line. All else stays as it is, damaged lines too. Segments are merged
-into the one file.
+is carried in one line. Of the runs, only the last one goes on naming its orphans. All
+else stays as it is, damaged lines too. Segments are merged into the one file.
 """
 
 from __future__ import annotations
@@ -80,10 +80,13 @@ class Compactor:
         self.size = 0
         self._before = Standings()
         self._starts: dict[str, int] = {}
+        self._runs: list[int] = []
         for number, raw in enumerate(lines):
             self.lines += 1
             self.size += len(raw)
             line = _taken(self._before, raw)
+            if line is not None and line.event == "run":
+                self._runs.append(number)
             if line is not None and line.event == "result" and line.id is not None:
                 standing = self._before.get(line.id)
                 if standing is not None and _is_its_own(standing, line):
@@ -101,6 +104,7 @@ class Compactor:
         """
         after = Standings()
         left_out = 0
+        past_runs = frozenset(self._runs[:-1])
         for number, raw in enumerate(lines):
             if not is_whole(raw):
                 continue
@@ -108,6 +112,8 @@ class Compactor:
                 left_out += 1
                 continue
             whole = raw if raw.endswith(b"\n") else raw + b"\n"
+            if number in past_runs:
+                whole = _without_orphans(whole)
             _taken(after, whole)
             yield whole
         if left_out:
@@ -218,6 +224,15 @@ def _taken(standings: Standings, raw: bytes) -> Line | None:
         return standings.take(raw)
     except msgspec.DecodeError:
         return None
+
+
+def _without_orphans(raw: bytes) -> bytes:
+    """Shorten the line of a run that another one followed; the rest as it was."""
+    if b'"orphans"' not in raw:
+        return raw
+    fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    fields.pop("orphans", None)
+    return msgspec.json.encode(fields) + b"\n"
 
 
 def _write(stream: BinaryIO, lines: Iterable[bytes]) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from msgspec.structs import force_setattr
 from batcher.errors import StoreError
 from batcher.json_text import to_json
 from batcher.ledger.fold import Standings
-from batcher.models import Failure, Image, Status, Summary
+from batcher.models import ErrorClass, Failure, Image, Status, Summary
 
 FORMAT = 1
 """Version of the ledger's format, `v` of every `run` line."""
@@ -60,7 +60,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="run
     """A run starts.
 
     Attributes:
-        orphans: Ids that were bought and that the manifest lacks, as was accepted.
+        orphans: Ids that were bought and that the manifest lacks, as was accepted: by
+            the user, or by a run of the whole manifest that had nothing new to send.
     """
 
     at: datetime
@@ -103,6 +104,18 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="r
     delay: float
     request_id: str | None = None
     later: bool | UnsetType = UNSET
+
+    @classmethod
+    def put_back(cls, id_: str, attempt: int, why: str) -> Retry:
+        """Let a kept request stand as pending: its image is to be made anew."""
+        return cls(
+            at=now(),
+            id=id_,
+            attempt=attempt,
+            error=ErrorRecord(error_class=ErrorClass.BAD_REPLY.value, message=why),
+            maybe_billed=False,
+            delay=0.0,
+        )
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="reply"):

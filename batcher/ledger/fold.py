@@ -51,6 +51,7 @@ class Standings:
         end: The last `end` line since then; of runs at once, maybe another one's.
         shards: The last run of each shard of the last fleet, and how it ended, by
             part; the last part is 0. Empty when the last run was no part of several.
+            Their orphans are not held: `run` has the last one's.
     """
 
     def __init__(self, holds: Holds | None = None) -> None:
@@ -151,7 +152,8 @@ class Standings:
             self.shards.clear()
         if run.shard is not None:
             part, parts = run.shard
-            self.shards[part % max(1, parts)] = run, None
+            lean = msgspec.structs.replace(run, orphans=())
+            self.shards[part % max(1, parts)] = lean, None
 
     def _finish(self, end: EndLine) -> None:
         """Take in how a run ended: of several at once, not always the last one."""

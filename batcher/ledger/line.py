@@ -86,6 +86,7 @@ class RunLine(msgspec.Struct, frozen=True, kw_only=True):
     shard: tuple[int, int] | None = None
     manifests: tuple[dict[str, str], ...] = ()
     endpoint: dict[str, str] = {}
+    orphans: tuple[str, ...] = ()
 
 
 class EndLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from batcher.errors import StoreError
 from batcher.images import Defect, Inspector
 from batcher.ledger import ImageLine
 from batcher.models import Status
+from batcher.record import NO_IMAGE, ODD_LINE
 from batcher.verify.finding import Finding, Mark
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ THREADS = 8
 
 FAR_THREADS = 32
 """The same for an object store, which takes its time to answer."""
-
-ODD_LINE = "its line in the ledger lacks what a check needs, such as sha256"
-NO_IMAGE = "its line in the ledger says that it is kept, and names no image"
 
 _PIECE = 1 << 20
 
@@ -73,12 +71,11 @@ def check_images(
 def _kept(records: Iterable[Record]) -> Iterator[tuple[str, Image | ImageLine | None]]:
     """Walk the images of requests that stand as they ended; None for one without."""
     for record in records:
-        result = record.result or record.rough
-        if result is None or result.status != record.status:
+        ended = record.result or record.odd
+        if ended is None or ended.status != record.status:
             continue
-        images = result.images if isinstance(result.images, tuple) else ()
-        yield from ((record.id, image) for image in images)
-        if not images and result.status is Status.SUCCEEDED:
+        yield from ((record.id, image) for image in record.images)
+        if not record.images and ended.status is Status.SUCCEEDED:
             yield record.id, None
 
 

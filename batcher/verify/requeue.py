@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from batcher.errors import StoreError
 from batcher.ledger import LedgerWriter, writer_name
-from batcher.ledger.event import ErrorRecord, Retry, now
+from batcher.ledger.event import Retry, now
 from batcher.ledger.merge import has_segments
-from batcher.models import ErrorClass
 from batcher.stores import LocalDirectory
 from batcher.verify.finding import Mark
 
@@ -58,7 +57,7 @@ def put_back(
             standing = reading.standings.get(id_)
             if standing is None or standing.open_usd is None:
                 attempt = standing.attempts if standing else 0
-                writer.append(_retry(id_, attempt, _BAD[finding.mark]))
+                writer.append(Retry.put_back(id_, attempt, _BAD[finding.mark]))
     finally:
         writer.close()
     return len(bad)
@@ -112,14 +111,3 @@ def _asides(path: PurePosixPath) -> Iterator[str]:
         tail = f"~corrupt{number}" if number > 1 else "~corrupt"
         yield str(path.with_name(f"{path.stem}{tail}{path.suffix}"))
         number += 1
-
-
-def _retry(id_: str, attempt: int, message: str) -> Retry:
-    return Retry(
-        at=now(),
-        id=id_,
-        attempt=attempt,
-        error=ErrorRecord(error_class=ErrorClass.BAD_REPLY.value, message=message),
-        maybe_billed=False,
-        delay=0.0,
-    )

@@ -163,6 +163,15 @@ def test_what_is_not_as_it_was_kept_is_left_out(
     assert not list((run / "export").rglob("*.part"))
 
 
+def test_what_the_ledger_says_too_little_of_is_left_out(exported: Program) -> None:
+    ledger = exported.folder / "runs/m/ledger.jsonl"
+    ledger.write_text(ledger.read_text().replace('"sha256"', '"md5"'))
+    done = exported("export", "runs/m", "--format", "csv")
+    assert done.returncode == 1
+    assert f"{KEPT} images left out" in done.stdout
+    assert done.stderr.count("left out: ") == KEPT
+
+
 @pytest.mark.parametrize("format_", ["imagefolder", "webdataset"])
 def test_a_killed_export_ends_the_same(exported: Program, format_: str) -> None:
     size = ["--shard-size", "1"] if format_ == "webdataset" else ["--copy"]

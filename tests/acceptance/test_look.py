@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from batcher.images import embedding, spliced
+from batcher.record import ODD_LINE
 from tests.acceptance.program import BATCHER, Program, events
 
 MANIFEST = """
@@ -229,6 +230,19 @@ def test_show_finds_what_a_forced_run_has_replaced(look: Program) -> None:
     new = json.loads(look("show", "runs/m", "twice", "--json").stdout)
     assert new["images"][0]["path"] == "twice~2.png"
     assert "replaced_by" not in new
+
+
+def test_a_request_whose_line_is_odd_is_found_and_named_so(look: Program) -> None:
+    ledger = look.folder / "runs/m/ledger.jsonl"
+    ledger.write_text(ledger.read_text().replace('"sha256"', '"md5"'))
+    for word in ("twice", "twice.png"):
+        done = look("show", "runs/m", word)
+        assert done.returncode == 0
+        assert ODD_LINE in done.stdout
+        assert "  images    twice.png" in done.stdout
+    line = json.loads(look("show", "runs/m", "twice", "--json").stdout)
+    assert line["images"][0]["path"] == "twice.png"
+    assert not {"path", "bytes", "cost"} & line.keys()
 
 
 def test_show_knows_a_copied_image_by_its_content(look: Program) -> None:

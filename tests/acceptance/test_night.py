@@ -30,6 +30,18 @@ def test_a_canary_stops_until_somebody_agrees(program: Program) -> None:
     assert json.loads(agreed.stdout)["succeeded"] == 10
 
 
+@pytest.mark.parametrize("agreed", [(), ("--yes",)], ids=["nobody", "yes"])
+def test_a_canary_that_was_all_there_is_needs_nobody(
+    program: Program, agreed: tuple[str, ...]
+) -> None:
+    program.write("m.yaml", TEN)
+    done = program("run", "m.yaml", *SANDBOX, "--canary", "10", *agreed, "--json")
+    summary = json.loads(done.stdout)
+    assert (done.returncode, summary["stopped"]) == (0, None)
+    assert (summary["succeeded"], summary["skipped"]) == (10, 0)
+    assert len(events(program.folder / "out", "run")) == 1
+
+
 def test_the_end_is_told_to_a_command(program: Program) -> None:
     program.write("m.yaml", TEN)
     told = program.folder / "told.json"

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from batcher.ledger import FILE_NAME
-from batcher.record import Record, read_records
+from batcher.record import NO_IMAGE, ODD_LINE, Record, read_records
 from batcher.verify import Mark, put_back
-from batcher.verify.check import NO_IMAGE, ODD_LINE
 from tests.unit.test_verify import AT, GIF, Folder
 
 Edit = Callable[[dict[str, Any]], object]  # Any: a line of the ledger, by hand
@@ -104,12 +103,20 @@ def test_it_is_listed_with_what_can_be_read(folder: Folder, edit: Edit) -> None:
     assert (record.name, record.status) == ("a.gif", "succeeded")
     assert (fields["name"], fields["path"]) == ("a.gif", ("a.gif",))
     assert str(fields["cost"]) == "0.5"
-    line = record.line()
-    assert (line["name"], line["bytes"]) == ("a.gif", (len(GIF),))
+
+
+@pytest.mark.parametrize("edit", ODD.values(), ids=ODD)
+def test_its_line_has_no_field_but_the_ledgers_own(folder: Folder, edit: Edit) -> None:
+    whole = records(folder)
+    id_ = edit_first(folder, edit)
+    line = records(folder)[id_].line()
+    assert line.keys() < whole[id_].line().keys()
+    assert (line["name"], line["status"], line["attempts"]) == ("a.gif", "succeeded", 1)
+    assert line["images"] == ({"path": "a.gif", "bytes": len(GIF)},)
 
 
 def test_what_is_made_anew_is_odd_no_more(folder: Folder) -> None:
     id_ = edit_first(folder, ODD["no digest"])
     folder.keep("a.gif")
-    assert records(folder)[id_].rough is None
+    assert records(folder)[id_].odd is None
     assert folder.marks(is_deep=True) == "=="

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-import pytest
 
-from batcher.ledger import FILE_NAME
+from batcher.ledger import Standings
+from batcher.ledger.event import encode
 from batcher.models import Request
-from batcher.orphan import MOST_NAMED, Gone, accepted_before, taken_names
+from batcher.orphan import MOST_NAMED, Gone, compare, taken_names
 from batcher.stores import LocalDirectory
+from tests.unit.reports.ledger import attempt_line, run_line
 
 
 def request(name: str) -> Request:
@@ -35,29 +36,17 @@ def test_more_orphans_than_a_line_should_hold_are_not_named() -> None:
     assert len(Gone(orphaned=many - {"0"}).named(is_all=True)) == MOST_NAMED
 
 
-@pytest.mark.parametrize(
-    ("lines", "ids"),
-    [
-        ([], set()),
-        ([{"event": "run", "orphans": ["a", "b"]}], {"a", "b"}),
-        (
-            [
-                {"event": "run", "orphans": ["a"]},
-                {"event": "run", "orphans": ["b"]},
-                {"event": "end", "run": "1", "orphans": ["c"]},
-                {"event": "result", "name": "run"},
-                {"event": "run", "orphans": 5},
-            ],
-            {"b"},
-        ),
-        ([{"event": "run", "orphans": ["a"]}, {"event": "run"}], set()),
-    ],
-    ids=["no ledger", "one run", "other lines", "a run that lacks nothing"],
-)
-def test_the_last_run_says_what_it_was_accepted_to_lack(
-    tmp_path: Path, lines: list[dict[str, object]], ids: set[str]
+def test_what_the_last_run_was_accepted_to_lack_is_known_from_the_fold(
+    tmp_path: Path,
 ) -> None:
-    content = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
-    if lines:
-        (tmp_path / FILE_NAME).write_bytes(content)
-    assert accepted_before(LocalDirectory(tmp_path)) == ids
+    standings = Standings()
+    for id_ in "abc":
+        standings.take(encode(attempt_line(id_)))
+    ids = frozenset(standings)
+    first, *others = sorted(ids)
+    for named in ((*others, "of another ledger"), (first, "of another ledger")):
+        line = msgspec.structs.replace(run_line(3), orphans=named)
+        standings.take(encode(line))
+    place = LocalDirectory(tmp_path / "is not read again")
+    gone = compare(ids, standings, place, every=(), asked=tuple)
+    assert (gone.orphaned, gone.accepted) == (ids, frozenset({first}))

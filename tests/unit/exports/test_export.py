@@ -17,8 +17,9 @@ from batcher.exports.folder import JOURNAL, LOCK
 from batcher.exports.shard import ShardSize
 from batcher.exports.split import parse_splits
 from batcher.ledger import read_ledger
-from batcher.ledger.event import Result
+from batcher.ledger.event import Result, encode
 from batcher.marks import read_where
+from batcher.record import NO_IMAGE, ODD_LINE
 from tests.unit.reports.ledger import draw, kept, rejected, run_line, write_ledger
 
 IMAGEFOLDER = ExportOptions(format=Format.IMAGEFOLDER)
@@ -75,6 +76,23 @@ def test_only_what_still_stands_is_exported(tmp_path: Path) -> None:
     failed = msgspec.structs.replace(first, status="rejected")
     write_ledger(tmp_path, [run_line(5), first, *others, failed])
     assert export(tmp_path, IMAGEFOLDER).splits == {"train": 4}
+
+
+def test_what_the_ledger_says_too_little_of_is_left_out(tmp_path: Path) -> None:
+    first, second, *_ = make_run(tmp_path)
+    ledger = tmp_path / "ledger.jsonl"
+    digest = f'"sha256":"{first.images[0].sha256}",'
+    ledger.write_text(ledger.read_text().replace(digest, ""))
+    with ledger.open("ab") as stream:
+        stream.write(encode(msgspec.structs.replace(second, images=())))
+    left: list[tuple[str, str]] = []
+    listener = Listener(on_left_out=lambda *each: left.append(each))
+    standings = read_ledger(tmp_path).standings
+    done = write_export(tmp_path, standings, IMAGEFOLDER, listener=listener)
+    assert (done.splits, done.left_out) == ({"train": 3}, 2)
+    assert dict(left) == {first.images[0].path: ODD_LINE, second.id: NO_IMAGE}
+    chosen = msgspec.structs.replace(IMAGEFOLDER, where=read_where("n>1"))
+    assert export(tmp_path, chosen).left_out == 0
 
 
 def test_an_image_that_is_wanted_no_more_goes(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from batcher.ledger.compact import Compactor
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 RUN = {"event": "run", "at": AT, "run": "r", "total": 2}
 END = {"event": "end", "at": AT, "run": "r", "reason": "finished"}
-OTHERS = [RUN, END, {"event": "control", "command": "pause"}, {"event": 7}, {}]
+LACKS = {**RUN, "orphans": ["x"], "settings": {"max_spend": 1.50}}
+OTHERS = [RUN, LACKS, END, {"event": "control", "command": "pause"}, {"event": 7}, {}]
 MONEY = st.sampled_from([None, "0", "0.5", "0.250000", "1.000001"])
 
 
@@ -162,6 +163,15 @@ def test_a_ledger_that_is_being_read_stays_readable(tmp_path: Path) -> None:
     with (tmp_path / "ledger.jsonl").open("rb") as reading:
         compact_ledger(tmp_path)
         assert reading.read() == old
+
+
+def test_only_the_last_run_goes_on_naming_its_orphans(tmp_path: Path) -> None:
+    write(tmp_path, [LACKS, END, LACKS, END, {**LACKS, "orphans": ["x", "y"]}])
+    runs = (tmp_path / "ledger.jsonl").read_bytes().splitlines()[::2]
+    compact_ledger(tmp_path)
+    *first, last = (tmp_path / "ledger.jsonl").read_bytes().splitlines()[::2]
+    assert first == [run.replace(b'"orphans":["x"],', b"") for run in runs[:2]]
+    assert last == runs[2]
 
 
 def test_where_nothing_can_go_nothing_is_written(tmp_path: Path) -> None:

@@ -105,6 +105,17 @@ def test_each_shard_of_the_last_fleet_has_its_last_run_and_how_it_ended() -> Non
     assert not folded(run("alone"), standings=fleet).shards
 
 
+def test_only_the_last_run_is_held_with_what_it_was_accepted_to_lack() -> None:
+    shards = [msgspec.structs.replace(run("a", (n, 2)), orphans=("x",)) for n in (1, 2)]
+    fleet = folded(*shards)
+    assert fleet.run is not None
+    assert fleet.run.orphans == ("x",)
+    assert [each.orphans for each, _ in fleet.shards.values()] == [(), ()]
+    alone = folded(run("alone"), standings=fleet).run
+    assert alone is not None
+    assert alone.orphans == ()
+
+
 def test_what_a_compaction_left_out_counts() -> None:
     sums = Compacted(at=AT, attempts=2, cost_usd=Decimal("0.5"))
     standings = folded(attempt(3), sums)

@@ -19,7 +19,7 @@ SECONDS = 0.3
 """Between two looks at the count."""
 
 
-def headway(
+def checking(
     parsed: argparse.Namespace, stream: TextIO | None
 ) -> Callable[[Iterator[Request]], Iterator[Request]]:
     """Choose what passes requests on while they are checked.

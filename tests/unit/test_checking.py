@@ -8,7 +8,7 @@ from io import StringIO
 
 import pytest
 
-from batcher.cli.headway import FEW, counted_aloud, headway
+from batcher.cli.checking import FEW, checking, counted_aloud
 from batcher.models import Request
 
 FOX = Request(id="0", name="n", body={}, vars={}, output="n", origin="m.yaml:1")
@@ -63,4 +63,4 @@ def test_whoever_stops_midway_leaves_no_line_behind() -> None:
 def test_what_is_no_panels_place_is_told_nothing(
     stream: StringIO | None, flags: dict[str, object]
 ) -> None:
-    assert headway(Namespace(**flags), stream) is iter
+    assert checking(Namespace(**flags), stream) is iter
