@@ -56,9 +56,11 @@ def test_a_listener_that_raises_loses_nothing_that_is_in_flight(tmp_path: Path) 
     def raise_once(_: object, __: object) -> None:
         raise KeyError("mine")
 
-    options = {"endpoint": "sandbox", "out": tmp_path / "out", "concurrency": 4}
+    out = tmp_path / "out"
     with pytest.raises(KeyError, match="mine"):
-        batcher.run(manifest, on_result=raise_once, **options)
-    found = batcher.open_run(tmp_path / "out").summary
+        batcher.run(
+            manifest, on_result=raise_once, endpoint="sandbox", out=out, concurrency=4
+        )
+    found = batcher.open_run(out).summary
     assert found.unknown == 0
     assert found.succeeded == found.attempts
