@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from batcher.run_view import RunView
     from batcher.sandbox import SandboxOptions
 
+FAILED = 1
+"""What a process exits with by an exception that nobody catches."""
+
 Finished = TypeVar("Finished")
 Manifests = str | Path | Sequence[str | Path]
 
@@ -43,7 +46,8 @@ def run(
     Args:
         manifests: A manifest's path, or several.
         on_result: Is told each request that ended; None as a result means unknown.
-            Not with an `engine`, whose workers are elsewhere.
+            Not with an `engine`, whose workers are elsewhere. What it raises drains
+            the run, for what is in flight is billed anyway, and is raised then.
         control: Interrupts the run from elsewhere.
         sandbox: How the sandbox behaves, for `endpoint="sandbox"`.
         **options: The command line's, with underscores: `out`, `endpoint`, `base_url`,
@@ -67,8 +71,7 @@ def run(
         control = control or Control()
         work = drive(job, observer=silence, listener=silence, control=control)
         return _now_or_awaited(work)
-    observer = _Callback(on_result)
-    return _now_or_awaited(execute(job, observer, control=control, sandbox=sandbox))
+    return _now_or_awaited(_execute(job, on_result, control or Control(), sandbox))
 
 
 def plan(manifests: Manifests, **options: object) -> Plan:
@@ -111,6 +114,19 @@ def _job(manifests: Manifests, options: Mapping[str, object]) -> Job:
     )
 
 
+async def _execute(
+    job: Job,
+    on_result: Callable[[Request, Result | None], None] | None,
+    control: Control,
+    sandbox: SandboxOptions | None,
+) -> Summary:
+    observer = _Callback(on_result, control)
+    summary = await execute(job, observer, control=control, sandbox=sandbox)
+    if observer.error is not None:
+        raise observer.error
+    return summary
+
+
 def _now_or_awaited(work: Coroutine[object, object, Finished]) -> Finished:
     """Do the work; inside a running loop give it to be awaited."""
     try:
@@ -121,12 +137,20 @@ def _now_or_awaited(work: Coroutine[object, object, Finished]) -> Finished:
 
 
 class _Callback:
-    """An observer that passes ended requests on."""
+    """An observer that passes ended requests on.
+
+    Attributes:
+        error: What its listener raised; it hears no more since.
+    """
 
     def __init__(
-        self, on_result: Callable[[Request, Result | None], None] | None
+        self,
+        on_result: Callable[[Request, Result | None], None] | None,
+        control: Control,
     ) -> None:
         self._on_result = on_result
+        self._control = control
+        self.error: Exception | None = None
 
     def started(self, view: RunView) -> None:
         """Say nothing."""
@@ -142,8 +166,13 @@ class _Callback:
 
     def ended(self, request: Request, result: Result | None) -> None:
         """Pass it on."""
-        if self._on_result is not None:
+        if self._on_result is None or self.error is not None:
+            return
+        try:
             self._on_result(request, result)
+        except Exception as error:  # noqa: BLE001 - raised once the run is drained
+            self.error = error
+            self._control.interrupt(FAILED)
 
 
 class _Silence:

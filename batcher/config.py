@@ -184,7 +184,7 @@ def choose_endpoint(
     if name not in config.endpoints:
         near = difflib.get_close_matches(name, config.endpoints, n=1)
         known = ", ".join(sorted(config.endpoints))
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {known}"
+        hint = f"did you mean {near[0]!r}" if near else f"known: {known}"
         raise UsageError(
             f"there is no endpoint {name!r}; {hint}; another goes into batcher.toml"
             f" as [endpoints.{name}]"

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from batcher.errors import StoreError, UsageError
 from batcher.governor import reasons
-from batcher.ledger import event
+from batcher.ledger import State, event
 from batcher.models import ErrorClass, Failure
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _change(desk: Desk, command: Command) -> None:
 
 def described(count: Count, snapshot: Snapshot, left_out: str) -> dict[str, object]:
     """Say where a run stands, of one worker or of many: requests, pace, money."""
-    states = {state.value: n for state, n in count.states.items() if n}
+    states = {state.value: count.states[state] for state in State}
     pace = to_builtins(snapshot, builtin_types=(Decimal,))
     return {**states, **pace, "left_out": left_out or None}
 

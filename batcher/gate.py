@@ -88,6 +88,10 @@ class Gate:
         """Tell whether nobody leaves any more."""
         return self._closed.is_set()
 
+    async def closed(self) -> None:
+        """Wait until nobody leaves any more."""
+        await self._closed.wait()
+
     async def enter(
         self, images: int, usd: Decimal | None, size: str | None = None
     ) -> Admission | None:

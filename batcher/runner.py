@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import UNSET
 
+from batcher.canary import CANARY, first
 from batcher.consent import check_consent
 from batcher.control import BY_HAND, INTERRUPTED, Control, Desk
 from batcher.count import own_part
@@ -30,6 +31,7 @@ from batcher.models import ErrorClass, Failure, Request, Summary
 from batcher.pool import LocalPool
 from batcher.run_view import RunView
 from batcher.version import VERSION
+from batcher.wait import first_of
 from batcher.ways import (
     Way,
     make_governor,
@@ -43,6 +45,7 @@ from batcher.worker.keeper import kept_sizes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from batcher.canary import Canary
     from batcher.fleet import Quota
     from batcher.observer import Observer
     from batcher.remote import Command
@@ -58,6 +61,7 @@ async def execute(
     observer: Observer[Request, RunView],
     *,
     control: Control | None = None,
+    canary: Canary | None = None,
     sandbox: SandboxOptions | None = None,
     chance: Callable[[], float] = random.random,
 ) -> Summary:
@@ -67,6 +71,7 @@ async def execute(
         job: What to do.
         observer: Is told what happens.
         control: Stops it from outside.
+        canary: Lets a few go first, and is asked before the others.
         sandbox: How the sandbox behaves, when the endpoint is the built-in one.
         chance: Gives numbers from 0 to 1, for all jitter.
 
@@ -86,7 +91,7 @@ async def execute(
         transport = await resources.enter_async_context(open_routes(ways))
         run = _Run(held, ways, transport=transport, observer=observer, chance=chance)
         await resources.enter_async_context(held.attended(run))
-        return await run.go(control or Control())
+        return await run.go(control or Control(), canary)
 
 
 class _Run:
@@ -114,6 +119,7 @@ class _Run:
         self._count = job.count
         self._spent_before = standings.spent
         self._started = clock()
+        self._objection: str | None = None
         self._id = f"{event.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         governor = make_governor(
             ways,
@@ -153,7 +159,7 @@ class _Run:
             notice=self._notice,
         )
 
-    async def go(self, control: Control) -> Summary:
+    async def go(self, control: Control, canary: Canary | None) -> Summary:
         """Do the work, and write down how it ended."""
         try:
             self._ledger.append(self._first_line())
@@ -168,7 +174,7 @@ class _Run:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._durability.keep_up(ended), name="sync")
                 try:
-                    await self._pool.run(self._wanted(), self._live)
+                    await self._work(canary)
                 finally:
                     ended.set()
         except BaseException as error:
@@ -179,6 +185,26 @@ class _Run:
                 timer.cancel()
             summary = await seen_to_its_end(self._finish(control, cause))
         return summary
+
+    async def _work(self, canary: Canary | None) -> None:
+        """Send what is to be sent, the canary first."""
+        wanted = self._wanted()
+        if canary is not None and self._job.plan.to_send > canary.requests:
+            before = self._summary()
+            await self._pool.run(first(wanted, canary.requests), self._live)
+            if not self._gate.is_closed:
+                await self._hear(canary, before)
+        if self._objection is None:
+            await self._pool.run(wanted, self._live)
+
+    async def _hear(self, canary: Canary, before: Summary) -> None:
+        """Ask whether the others should follow, until an interruption."""
+        asked = asyncio.create_task(
+            canary.objection(before, self._summary()), name="canary"
+        )
+        await first_of(asked, self._gate.closed())
+        if asked.done() and not asked.cancelled():
+            self._objection = asked.result()
 
     def _first_line(self) -> event.Run:
         job = self._job
@@ -280,16 +306,8 @@ class _Run:
         except StoreError as error:
             stopped = stopped or {"class": ErrorClass.STORE, "message": str(error)}
         self._store.close()
-        summary = self._count.summary(
-            self._ledger.standings,
-            total=self._job.plan.total,
-            out=self._job.out,
-            seconds=time.monotonic() - self._started,
-            skipped=self._job.plan.total - self._job.plan.to_send,
-            stopped=stopped,
-        )
         summary = msgspec.structs.replace(
-            own_part(summary, self._held.others),
+            self._summary(stopped),
             estimated_usd=self._job.plan.estimated_usd,
             paid_usd=self._ledger.standings.spent - self._spent_before,
             notes=self._worker.notes(),
@@ -303,6 +321,18 @@ class _Run:
             self._ledger.append(last)
         return summary
 
+    def _summary(self, stopped: dict[str, str] | None = None) -> Summary:
+        """Say what the run directory holds by now."""
+        summary = self._count.summary(
+            self._ledger.standings,
+            total=self._job.plan.total,
+            out=self._job.out,
+            seconds=time.monotonic() - self._started,
+            skipped=self._job.plan.total - self._job.plan.to_send,
+            stopped=stopped,
+        )
+        return own_part(summary, self._held.others)
+
     def _stopped(self, control: Control) -> dict[str, str] | None:
         failure = self._gate.stopped
         if failure == BY_HAND:
@@ -311,6 +341,8 @@ class _Run:
             return {"class": failure.error_class.value, "message": failure.message}
         if control.exit_code is not None:
             return {"class": INTERRUPTED, "message": "stopped by a signal"}
+        if self._objection is not None:
+            return {"class": CANARY, "message": self._objection}
         return None
 
 

@@ -53,7 +53,7 @@ def reply_rows(reply: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for name, value in reply.items():
         if name == "in_flight":  # the first of those that are a standing
             yield from standing_rows(convert(reply, Snapshot, strict=False))
-        elif name not in Snapshot.__struct_encode_fields__ and value is not None:
+        elif name not in Snapshot.__struct_encode_fields__ and value:
             label = "kept" if name == "succeeded" else name.replace("_", " ")
             yield label, f"{value:,}" if isinstance(value, int) else str(value)
 

@@ -136,8 +136,6 @@ def read_options(parsed: argparse.Namespace) -> Options:
     """Turn parsed flags into options; raises `UsageError`."""
     from batcher.options import Options  # noqa: PLC0415 - `--help` does without it
 
-    if parsed.force and getattr(parsed, "canary", None) is not None:
-        raise UsageError("--force and --canary: the canary's would be made twice")
     names = [flag.removeprefix("--").replace("-", "_") for flag, _, _ in SETTINGS]
     given = {name: getattr(parsed, name) for name in [*names, *CHOICES]}
     retry = parsed.retry.replace(" ", "").split(",") if parsed.retry else ()
@@ -167,15 +165,12 @@ def read_options(parsed: argparse.Namespace) -> Options:
     )
 
 
-def make_job(parsed: argparse.Namespace, **changes: object) -> Job:
-    """Plan what the flags ask for, some options changed."""
-    from msgspec.structs import replace  # noqa: PLC0415 - `--help` does without it
-
+def make_job(parsed: argparse.Namespace) -> Job:
+    """Plan what the flags ask for."""
     from batcher.cli.checking import checking  # noqa: PLC0415
     from batcher.job import Job  # noqa: PLC0415
 
-    options = replace(read_options(parsed), **changes)
-    return Job(options, os.environ, checking=checking(parsed, sys.stderr))
+    return Job(read_options(parsed), os.environ, checking=checking(parsed, sys.stderr))
 
 
 def _fields(pairs: list[str]) -> dict[str, object]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Never, Protocol, TextIO
 
 from batcher.cli.log import configure
@@ -31,7 +31,8 @@ from batcher.observer import Observer
 from batcher.plural import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from tqdm import tqdm
 
@@ -56,6 +57,9 @@ class Display(Observer["Named", "View"], Protocol):
 
     def tell(self, words: str, *, is_wrong: bool = False, **fields: object) -> None:
         """Say something of workers; a panel, which counts them, says what is wrong."""
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Leave the screen to a question meanwhile."""
 
     def close(self) -> None:
         """Take it off."""
@@ -114,6 +118,10 @@ class Lines:
         level = logging.WARNING if is_wrong else logging.INFO
         log.log(level, words, extra={"fields": fields})
 
+    def aside(self) -> AbstractContextManager[None]:
+        """Be told of nothing meanwhile."""
+        return nullcontext()
+
     def close(self) -> None:
         """Stop the line a minute."""
         for ticker in self._tickers:
@@ -135,6 +143,7 @@ class Panel:
         self._rows: list[tqdm[Never]] = []
         self._columns = columns_of(stream)
         self._stopping: str | None = None
+        self._is_aside = False
 
     def started(self, view: View) -> None:
         """Draw the panel."""
@@ -191,6 +200,15 @@ class Panel:
         if is_wrong:
             self._write(words)
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the panel off, and draw it anew below."""
+        self.close()
+        self._is_aside = True
+        yield
+        self._is_aside = False
+        self.started(self._view)
+
     def close(self) -> None:
         """Draw it a last time and leave only the bar."""
         if not self._rows:
@@ -212,8 +230,9 @@ class Panel:
     def _write(self, words: str) -> None:
         """Say something above the panel, or where it will be or was."""
         with suppress(OSError):
-            erase = ERASE_BELOW if self._rows else ""
-            self._stream.write(f"{erase}{words}\n")
+            above = ERASE_BELOW if self._rows else ""
+            after = "\n" if self._is_aside else ""  # the question's line is not ended
+            self._stream.write(f"{above}{after}{words}\n")
         if self._rows:
             self._draw()
 

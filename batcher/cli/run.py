@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batcher.cli.progress import Display
-    from batcher.control import Control
     from batcher.job import Job
     from batcher.models import Summary
     from batcher.sandbox import SandboxOptions
@@ -83,11 +82,10 @@ def execute(parsed: argparse.Namespace) -> int:
         from batcher.cli.fleet import run_fleet  # noqa: PLC0415 - most runs do without
 
         return _tell(run_fleet(job, parsed), job, parsed)
+    if parsed.canary is not None:
+        _check_canary(job, parsed)
     with _watched(job, parsed):
-        stopped = None if parsed.canary is None else _canary(job, parsed)
-        if stopped is None and parsed.canary is not None:
-            job = make_job(parsed)
-        summary = stopped or _run(job, parsed)
+        summary = _run(job, parsed)
     return _tell(summary, job, parsed)
 
 
@@ -195,45 +193,21 @@ async def _look_ahead(job: Job, display: Display) -> None:
             display.warn(remark)
 
 
-def _canary(job: Job, parsed: argparse.Namespace) -> Summary | None:
-    """Do the first few; give a summary if that was all, or is to be all."""
-    from batcher.cli.canary import (  # noqa: PLC0415
-        INTERRUPTED_ASKING,
-        NOT_AGREED,
-        agrees,
-        canary_lines,
-        ended_with,
-    )
-    from batcher.cli.options import read_options  # noqa: PLC0415
-    from batcher.cli.signals import Interruption  # noqa: PLC0415
-    from batcher.control import Control  # noqa: PLC0415
-
+def _check_canary(job: Job, parsed: argparse.Namespace) -> None:
     if parsed.canary < 1:
         raise UsageError(f"--canary: must be 1 or more, got {parsed.canary!r}")
     job.excerpt.check_size()
-    options = read_options(parsed)
-    few = min(parsed.canary, options.first or parsed.canary)
-    before = job.reading.standings.spent
-    control = Control()
-    canary = _run(make_job(parsed, first=few), parsed, control)
-    if canary.total >= job.plan.total:  # it was all there is to do
-        return canary
-    print("\n".join(canary_lines(canary, job.plan, before)), file=sys.stderr)
-    stopped, code = canary.stopped or NOT_AGREED, control.exit_code or STOPPED
-    try:
-        if canary.stopped is None and (parsed.yes or agrees()):
-            return None
-    except Interruption as interruption:
-        stopped, code = INTERRUPTED_ASKING, interruption.exit_code
-    return ended_with(canary, job.plan.total, stopped, exit_code=code)
 
 
-def _run(
-    job: Job, parsed: argparse.Namespace, control: Control | None = None
-) -> Summary:
-    from batcher.cli.progress import make_display  # noqa: PLC0415 - `--help` without
+def _run(job: Job, parsed: argparse.Namespace) -> Summary:
+    from batcher.cli.canary import TerminalCanary  # noqa: PLC0415 - `--help` without
+    from batcher.cli.progress import make_display  # noqa: PLC0415
 
     display = make_display(sys.stderr, quiet=parsed.quiet, log_format=parsed.log_format)
+    canary = None
+    if parsed.canary is not None:
+        first, agrees = parsed.canary, parsed.yes
+        canary = TerminalCanary(first, job.plan, display, agrees=agrees)
 
     # What there is by now stays: the collector need not walk it again and again.
     gc.freeze()
@@ -244,11 +218,13 @@ def _run(
         from batcher.control import Control  # noqa: PLC0415
         from batcher.runner import execute  # noqa: PLC0415
 
-        attended = control or Control()
-        attend_signals(attended)
+        control = Control()
+        attend_signals(control)
         preflight = asyncio.create_task(_look_ahead(job, display), name="preflight")
         try:
-            return await execute(job, display, control=attended, sandbox=sandbox)
+            return await execute(
+                job, display, control=control, canary=canary, sandbox=sandbox
+            )
         finally:
             preflight.cancel()
             display.close()

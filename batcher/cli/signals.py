@@ -4,28 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from batcher.control import Control
 
 INTERRUPTIONS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 HUNG_UP = 129
-
-
-class Interruption(KeyboardInterrupt):
-    """A signal came where the command waits for a person.
-
-    Attributes:
-        exit_code: What the command is to exit with.
-    """
-
-    def __init__(self, exit_code: int) -> None:
-        super().__init__()
-        self.exit_code = exit_code
 
 
 def attend_signals(control: Control) -> None:
@@ -40,24 +25,6 @@ def attend_signals(control: Control) -> None:
         loop.add_signal_handler(number, control.interrupt, code)
     if hears_hangups():
         loop.add_signal_handler(signal.SIGHUP, control.hang_up, HUNG_UP)
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let signals raise `Interruption` while no event loop runs."""
-    codes = {**INTERRUPTIONS}
-    if hears_hangups():
-        codes[signal.SIGHUP] = HUNG_UP
-
-    def interrupt(number: int, _: object) -> NoReturn:
-        raise Interruption(codes[signal.Signals(number)])
-
-    before = {number: signal.signal(number, interrupt) for number in codes}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def hears_hangups() -> bool:

@@ -104,8 +104,17 @@ def _walk(source: Source) -> Wait[Verdict]:
     head = bytes(source.data[:_HEAD])
     walker = _WALKERS.get(sniff(head))
     if walker is None:
-        text = head.decode(errors="replace").rstrip("\ufffd")
-        return Defect(
-            message=f"not an image: begins with {text!r}" if head else "empty: no bytes"
-        )
+        words = f"not an image: {_kind(head)}" if head else "empty: no bytes"
+        return Defect(message=words)
     return (yield from walker.walk(source))
+
+
+def _kind(head: bytes) -> str:
+    """Say what came in an image's place; it is not quoted, as it may hold a key."""
+    if head.lstrip().startswith(b"<"):
+        return "HTML or XML"
+    if head.lstrip().startswith((b"{", b"[")):
+        return "JSON"
+    text = head.decode(errors="replace").rstrip("\ufffd")
+    is_text = text.isprintable() and "\ufffd" not in text
+    return "text" if is_text else f"begins with {head[:8].hex(' ')}"

@@ -162,7 +162,7 @@ PROOFS = (
     (
         25,
         "failures at one constant time name the proxy limit",
-        "unit/test_proxy.py",
+        "unit/test_cutoff.py",
         "test_failures_at_one_time_name_the_limit",
     ),
     (

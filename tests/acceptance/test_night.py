@@ -178,3 +178,61 @@ def test_a_run_warns_of_what_the_gateway_says_before_it(
     command = ("run", "m.yaml", "--base-url", gateway.base_url)
     done = program(*command, "--set", "quality=high", BATCHER_API_KEY="sandbox")
     assert "warning: $0.02 is left on this key" in done.stderr
+
+
+def test_a_canarys_failures_are_not_sent_again_by_the_same_run(
+    program: Program,
+) -> None:
+    program.write("m.yaml", TEN)
+    faults = ("--faults", "server", "--max-attempts", "1", "--retry", "all")
+    done = program("run", "m.yaml", *SANDBOX, "--canary", "2", *faults, "--json")
+    assert done.returncode == 3
+    summary = json.loads(done.stdout)
+    assert (summary["failed"], summary["pending"], summary["attempts"]) == (2, 8, 2)
+
+
+def test_after_a_canary_of_which_nothing_is_kept_nothing_follows_unasked(
+    program: Program,
+) -> None:
+    program.write("m.yaml", TEN)
+    faults = ("--faults", "server", "--max-attempts", "1")
+    words = ("run", "m.yaml", *SANDBOX, "--canary", "2", "--yes", *faults, "--json")
+    done = program(*words)
+    assert done.returncode == 3
+    stopped = json.loads(done.stdout)["stopped"]
+    assert stopped["class"] == "canary"
+    assert "nothing of the canary was kept" in stopped["message"]
+    assert len(events(program.folder / "out", "attempt")) == 2
+
+
+def test_a_canary_is_of_what_is_to_be_sent(program: Program) -> None:
+    program.write("m.yaml", TEN)
+    program("run", "m.yaml", *SANDBOX, "--first", "4")
+    done = program("run", "m.yaml", *SANDBOX, "--canary", "2")
+    assert done.returncode == 3
+    assert "canary: 2 of 2 kept" in done.stderr
+    assert "the other 4 would cost about" in done.stderr
+    status = json.loads(program("status", "out", "--json").stdout)
+    assert (status["succeeded"], status["pending"]) == (6, 4)
+
+
+@pytest.mark.parametrize(
+    "flags", [("--canary", "10"), ("--first", "0", "--canary", "2")]
+)
+def test_a_canary_that_is_all_asks_nothing(
+    program: Program, flags: tuple[str, ...]
+) -> None:
+    program.write("m.yaml", TEN)
+    done = program("run", "m.yaml", *SANDBOX, *flags, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["stopped"] is None
+    assert "canary" not in done.stderr
+
+
+def test_consent_is_asked_for_before_the_canary_is_sent(program: Program) -> None:
+    program.write("m.csv", "prompt,name\nfox,a\nhen,b\n")
+    program("run", "m.csv", *SANDBOX)
+    program.write("m.csv", "prompt,name\nowl,c\nfox,a\nhen edited,b\n")
+    done = program("run", "m.csv", *SANDBOX, "--canary", "1", "--yes")
+    assert done.returncode == 2
+    assert len(events(program.folder / "out", "attempt")) == 2

@@ -224,7 +224,6 @@ def test_a_forced_run_that_is_stopped_leaves_the_rest_kept(program: Program) -> 
     ("flags", "words"),
     [
         (("--force",), "--force needs --where"),
-        (("--force", "--where", "name=x", "--canary", "1"), "--canary"),
     ],
 )
 def test_force_is_refused_where_it_would_buy_too_much(

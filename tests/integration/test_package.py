@@ -46,3 +46,21 @@ def test_the_words_of_retry_are_taken_as_on_the_command_line(tmp_path: Path) -> 
         assert batcher.plan(manifest, out=out, retry=retry).new == 1
     with pytest.raises(batcher.UsageError, match="retry"):
         batcher.plan(manifest, out=out, retry="failed,reject")
+
+
+def test_a_listener_that_raises_loses_nothing_that_is_in_flight(tmp_path: Path) -> None:
+    manifest = tmp_path / "m.yaml"
+    rows = "matrix: {i: {range: [1, 8]}}"
+    manifest.write_text(f"requests: [{{prompt: 'n {{{{ i }}}}', {rows}}}]")
+
+    def raise_once(_: object, __: object) -> None:
+        raise KeyError("mine")
+
+    out = tmp_path / "out"
+    with pytest.raises(KeyError, match="mine"):
+        batcher.run(
+            manifest, on_result=raise_once, endpoint="sandbox", out=out, concurrency=4
+        )
+    found = batcher.open_run(out).summary
+    assert found.unknown == 0
+    assert found.succeeded == found.attempts

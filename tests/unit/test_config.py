@@ -416,7 +416,7 @@ def test_an_endpoint_is_named_by_a_flag_a_default_or_a_url() -> None:
 @pytest.mark.parametrize(
     ("named", "told"),
     [
-        ("opeani", "there is no endpoint 'opeani'; did you mean 'openai'?"),
+        ("opeani", "there is no endpoint 'opeani'; did you mean 'openai'"),
         ("lab", "there is no endpoint 'lab'; known: octopusx, openai, sandbox"),
     ],
 )

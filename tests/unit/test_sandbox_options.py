@@ -49,7 +49,7 @@ def test_all_is_shared_among_every_fault() -> None:
     ("text", "message"),
     [
         ("trunkate", "did you mean 'truncate'"),
-        ("zzzzzz=1", "see the list of faults"),
+        ("zzzzzz=1", "`batcher sandbox --list-faults` names them"),
         ("hang=often", "'often' of fault 'hang'"),
         ("hang=1.5", "probability of fault 'hang' is 1.5"),
         ("hang=-0.1", "from 0 to 1"),

@@ -60,7 +60,11 @@ def find(name: str) -> Fault:
     if name in FAULTS:
         return FAULTS[name]
     near = get_close_matches(name, FAULTS, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "see the list of faults"
+    hint = (
+        f"did you mean {near[0]!r}?"
+        if near
+        else "`batcher sandbox --list-faults` names them"
+    )
     raise ValueError(f"no fault is called {name!r}: {hint}")
 
 
