@@ -1,4 +1,8 @@
-"""Where workers wait until the governor lets them go, in order of arrival.
+"""Where workers wait until the governor lets them go.
+
+What was sent before goes ahead of what never was, each in order of arrival: what is
+begun is finished first, as a budget wants it, too. Otherwise a gateway that fails each
+request once would be tried with new ones alone, as many as there are.
 
 Turns the governor's answers into waiting. Knows nothing of requests or HTTP.
 """
@@ -38,12 +42,14 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         images: How many its request asks for.
         usd: Its worst cost, None when it has no price.
         size: As it is sent.
+        again: It was sent before.
         answer: Its admission; None once the gate is closed.
     """
 
     images: int
     usd: Decimal | None
     size: str | None
+    again: bool
     answer: asyncio.Future[Admission | None]
 
 
@@ -79,7 +85,8 @@ class Gate:
         self._announce = announce
         self.stopped: Failure | None = None
         self._clock = clock
-        self._waiting: deque[Visitor] = deque()
+        self._begun: deque[Visitor] = deque()
+        self._unsent: deque[Visitor] = deque()
         self._next_look: asyncio.Handle | None = None
         self._closed = asyncio.Event()
 
@@ -93,7 +100,12 @@ class Gate:
         await self._closed.wait()
 
     async def enter(
-        self, images: int, usd: Decimal | None, size: str | None = None
+        self,
+        images: int,
+        usd: Decimal | None,
+        size: str | None = None,
+        *,
+        again: bool = False,
     ) -> Admission | None:
         """Wait for leave to send a request.
 
@@ -101,6 +113,7 @@ class Gate:
             images: How many it asks for.
             usd: Its worst cost, None when it has no price.
             size: As it is sent.
+            again: It was sent before, in this run.
 
         Returns:
             The admission, to be given back to `leave`; None once the gate is closed.
@@ -108,9 +121,9 @@ class Gate:
         if self.is_closed:
             return None
         answer = asyncio.get_running_loop().create_future()
-        visitor = Visitor(images=images, usd=usd, size=size, answer=answer)
-        self._waiting.append(visitor)
-        if len(self._waiting) == 1:
+        visitor = Visitor(images=images, usd=usd, size=size, again=again, answer=answer)
+        (self._begun if again else self._unsent).append(visitor)
+        if self._line[0] is visitor:
             self._let_out()
         try:
             admission = await visitor.answer
@@ -148,8 +161,8 @@ class Gate:
         news = failure if self.stopped is None else None
         self.stopped = self.stopped or failure
         self._closed.set()
-        while self._waiting:
-            answer = self._waiting.popleft().answer
+        while line := self._line:
+            answer = line.popleft().answer
             if not answer.done():
                 answer.set_result(None)
         if news is not None and self._announce is not None:
@@ -166,7 +179,7 @@ class Gate:
         Not at once: whoever gave an admission back may close the gate for the same
         reason, before anybody else leaves.
         """
-        if self._waiting:
+        if self._line:
             self._look(asyncio.get_running_loop().call_soon(self._let_out))
 
     async def sleep(self, seconds: float) -> bool:
@@ -178,16 +191,21 @@ class Gate:
             return True
         return False
 
+    @property
+    def _line(self) -> deque[Visitor]:
+        """Give the line whose head is next; it is empty when nobody waits."""
+        return self._begun or self._unsent
+
     def _let_out(self) -> None:
         """Ask for everyone who waits, in order, until one has to wait on."""
-        while self._waiting:
-            visitor = self._waiting[0]
+        while line := self._line:
+            visitor = line[0]
             if visitor.answer.done():  # cancelled
-                self._waiting.popleft()
+                line.popleft()
                 continue
             answer = self._ask(visitor)
             if isinstance(answer, Admission):
-                self._waiting.popleft()
+                line.popleft()
                 self.space.put_aside(answer, visitor.size)
                 visitor.answer.set_result(answer)
             elif isinstance(answer, Hold):
@@ -206,7 +224,9 @@ class Gate:
         lack = self.space.check(now, visitor.size, visitor.images)
         if isinstance(lack, Hold):
             return lack
-        answer = self.governor.ask(now, images=visitor.images, usd=visitor.usd)
+        answer = self.governor.ask(
+            now, images=visitor.images, usd=visitor.usd, again=visitor.again
+        )
         if lack is None or not isinstance(answer, Admission):
             return answer
         self.governor.settle(now, answer, Outcome())

@@ -28,7 +28,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         max_images: Images the whole run directory may hold. What is maybe billed counts
             while a run lasts; the ledger tells what it may cost, not how many it were.
         longest_wait: Seconds of rate limiting without one success before giving up.
-        longest_outage: Seconds the breaker may stay open before giving up.
+        longest_outage: Seconds the breaker may stay open before giving up; a minute at
+            most while nothing has come.
         first_invalid: Requests found invalid, with nothing else before, that stop a
             run.
         wait_for_quota: When the quota is gone, wait for it instead of stopping.
@@ -64,6 +65,7 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
         images: Images the request asks for.
         usd: The most it can cost, reserved until it is settled; None if unpriced.
         others: Requests in flight when it left.
+        again: Its request was sent before, in this run.
         is_probe: It is the one request that tries whether an outage is over.
         route: Which key of which endpoint it is for; "" when there is but one.
     """
@@ -73,6 +75,7 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     images: int
     usd: Decimal | None
     others: int
+    again: bool = False
     is_probe: bool = False
     route: str = ""
 

@@ -27,7 +27,7 @@ from batcher.governor.breaker import DOWN, Breaker
 from batcher.governor.budget import Budget
 from batcher.governor.pace import Pace
 from batcher.governor.tally import Tally
-from batcher.governor.waste import Waste
+from batcher.governor.waste import PAUSE, Waste
 from batcher.models import ErrorClass
 
 if TYPE_CHECKING:
@@ -93,9 +93,15 @@ class Governor:
         self.survives = False
 
     def ask(
-        self, now: float, *, images: int, usd: Decimal | None
+        self, now: float, *, images: int, usd: Decimal | None, again: bool = False
     ) -> Admission | Hold | Halt:
         """Ask for leave to send a request of so many images and this worst case.
+
+        Args:
+            now: The time.
+            images: How many it asks for.
+            usd: Its worst cost, None when it has no price.
+            again: It was sent before, in this run.
 
         Returns:
             An `Admission`, to be settled exactly once; a `Hold`, to ask again; or a
@@ -107,7 +113,7 @@ class Governor:
             or self.budget.check(self.limits, images=images, usd=usd)
             or self.check_places(now)
             or self.check_pace(now)
-            or self.admit(now, images=images, usd=usd)
+            or self.admit(now, images=images, usd=usd, again=again)
         )
 
     def check_run(self, now: float) -> Hold | Halt | None:
@@ -155,7 +161,9 @@ class Governor:
             return Hold(until=self.pace.held_until, reason=reason)
         return Hold(until=now + wait, reason="pace")
 
-    def admit(self, now: float, *, images: int, usd: Decimal | None) -> Admission:
+    def admit(
+        self, now: float, *, images: int, usd: Decimal | None, again: bool
+    ) -> Admission:
         """Let one leave."""
         admission = Admission(
             number=self.number,
@@ -163,6 +171,7 @@ class Governor:
             images=images,
             usd=usd,
             others=len(self.in_flight),
+            again=again,
             is_probe=self.breaker.cause is not None,
         )
         self.number += 1
@@ -208,7 +217,7 @@ class Governor:
         """Tell the breaker whether the gateway is up."""
         if not admission.is_probe:
             if not outcome.is_unsent:
-                self.breaker.note(now, outcome.failure)
+                self.breaker.note(now, outcome.failure, again=admission.again)
             return
         tells_nothing = outcome.is_unsent or self.waste.is_enough
         self.breaker.probed(now, outcome.failure, tells_nothing=tells_nothing)
@@ -224,12 +233,13 @@ class Governor:
         if failure is None and outcome.images:
             self.waste.clear()
         if failure is not None and outcome.is_wasted:
-            is_last = admission.is_probe and self.waste.is_enough
+            was_enough = self.waste.is_enough
             self.waste.add(outcome, admission.usd)
-            if is_last:
+            if was_enough and admission.is_probe:
                 self.stop(self.waste.told(failure))
-            elif self.waste.is_enough and self.breaker.cause is None:
-                self.breaker.open(now, failure)
+            elif self.waste.is_enough and not was_enough:
+                # In an outage, too: its next probe would cost money within seconds.
+                self.breaker.open(now, failure, wait=PAUSE)
 
     def settle_failure(self, now: float, failure: Failure) -> None:
         """Stop the run for what more requests cannot help."""

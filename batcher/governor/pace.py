@@ -27,8 +27,9 @@ __all__ = ["Pace"]
 
 FIRST_HOLD = 1.0
 LONGEST_HOLD = 30.0
-"""Seconds to hold after a refusal without `Retry-After`, doubled while nothing is let
-in; the longest one bounds what is lost when a minute's window opens again."""
+"""Seconds to hold after a refusal without `Retry-After`, doubled while what had waited
+is refused again and nothing is let in; the longest one bounds what is lost when a
+minute's window opens again."""
 
 LONGEST_RESET = 120.0
 """Seconds; the `remaining` of a longer window, a day's quota, is not spread over it."""
@@ -238,7 +239,8 @@ class Pace:
         if count:
             self.cut(now, admission, rate=rate, count=count)
             self.strikes, self.cut_at = 0, now
-        else:
+        elif admission.again:
+            # One never sent has not waited: that it is refused tells no wait too short.
             self.strikes += 1
         self.is_alone = self.strikes > 0
         if retry_after is None or self.strikes:

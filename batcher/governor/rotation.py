@@ -102,7 +102,7 @@ class Rotation:
         return any(account.routes for account in self._accounts)
 
     def ask(
-        self, now: float, *, images: int, usd: Decimal | None
+        self, now: float, *, images: int, usd: Decimal | None, again: bool = False
     ) -> Admission | Hold | Halt:
         """Ask for leave along whichever route has room; see `Governor.ask`."""
         if len(self.in_flight) >= self._limits.concurrency:
@@ -112,7 +112,7 @@ class Rotation:
             return Hold(until=now + wait, reason="pace")
         holds: list[Hold] = []
         for account in [each for each in self._accounts if each.routes]:
-            answer = account.governor.ask(now, images=images, usd=usd)
+            answer = account.governor.ask(now, images=images, usd=usd, again=again)
             if isinstance(answer, Admission):
                 return self._admit(account, answer)
             if isinstance(answer, Hold):

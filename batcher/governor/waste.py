@@ -45,6 +45,9 @@ __all__ = ["Waste"]
 MOST: Final = 125
 """25 requests of 5 attempts, the default of `max_attempts`: that many may all fail."""
 
+PAUSE = 30.0
+"""Seconds before one more attempt, which may cost as much as those before it."""
+
 
 class Waste:
     """What was sent since the last image was kept, and paid for nothing, as it seems.

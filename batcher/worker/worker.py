@@ -109,9 +109,13 @@ class Worker:
     async def _try(self, request: Request) -> None:
         """Send the request until it is kept, or ended, or the run stops."""
         used = tries = 0
+        again = False
         worst = self._terms.worst(request)
         request = request.without(self._unwanted)
-        while admission := await self._gate.enter(request.n, worst, request.size):
+        while admission := await self._gate.enter(
+            request.n, worst, request.size, again=again
+        ):
+            again = True
             failure = await self._attempt(request, admission)
             if failure is None:
                 return

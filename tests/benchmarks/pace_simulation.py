@@ -130,17 +130,19 @@ def simulate(scene: Scene, seed: int = 1) -> Course:
     chance = random.Random(seed)
     governor = Governor(scene.limits, now=0.0, random=chance.random)
     gateway, course, order = scene.gateway(), Course(governor=governor), count()
-    changes, pending = deque(scene.changes), scene.images
+    changes, unsent, begun = deque(scene.changes), scene.images, 0
     flying: list[tuple[float, int, Admission, bool]] = []
     now = 0.0
-    while pending or flying:
+    while unsent or begun or flying:
         while changes and changes[0][0] <= now:
             changes.popleft()[1](gateway)
-        verdict = governor.ask(now, images=1, usd=None) if pending else None
+        verdict = None
+        if unsent or begun:
+            verdict = governor.ask(now, images=1, usd=None, again=begun > 0)
         if isinstance(verdict, Halt):
             break
         if isinstance(verdict, Admission):
-            pending -= 1
+            begun, unsent = begun - verdict.again, unsent - (not verdict.again)
             is_in = gateway.is_open(now)
             spread = scene.jitter * (2 * chance.random() - 1)
             lasts = scene.latency * (1 + spread) if is_in else QUICK
@@ -151,7 +153,7 @@ def simulate(scene: Scene, seed: int = 1) -> Course:
             now = until
             continue
         now, _, admission, is_in = heappop(flying)
-        pending += land(scene, course, gateway, (now, admission, is_in))
+        begun += land(scene, course, gateway, (now, admission, is_in))
     return course
 
 

@@ -45,11 +45,47 @@ async def test_whoever_waits_leaves_in_order_of_arrival() -> None:
     assert order == [0, 1, 2, 3, 4]
 
 
+async def test_what_was_sent_before_leaves_ahead_of_what_never_was() -> None:
+    narrow = gate(concurrency=1)
+    order: list[str] = []
+
+    async def pass_through(name: str) -> None:
+        admission = await narrow.enter(1, None, again=name.startswith("again"))
+        assert admission is not None
+        assert admission.again is name.startswith("again")
+        order.append(name)
+        narrow.leave(admission, MADE)
+
+    first = await entered(narrow)
+    async with asyncio.TaskGroup() as group:
+        for name in ("new 1", "again 1", "new 2", "again 2"):
+            group.create_task(pass_through(name))
+            await asyncio.sleep(0)
+        narrow.leave(first, MADE)
+    assert order == ["again 1", "again 2", "new 1", "new 2"]
+
+
+async def test_whoever_was_sent_before_asks_at_once_though_others_are_held() -> None:
+    tight = gate(max_spend=Decimal(3))
+    first = await entered(tight, Decimal(2))
+    held = asyncio.create_task(tight.enter(1, Decimal(2)))
+    await asyncio.sleep(0)
+    cheap = await tight.enter(1, Decimal(1), again=True)
+    assert cheap is not None
+    assert not held.done()
+    tight.leave(cheap, Outcome())
+    tight.leave(first, Outcome())
+    assert await held is not None
+
+
 async def test_a_closed_gate_lets_nobody_out_and_everybody_go() -> None:
     narrow = gate(concurrency=1)
     first = await entered(narrow)
     async with asyncio.TaskGroup() as group:
-        waiting = [group.create_task(narrow.enter(1, None)) for _ in range(3)]
+        waiting = [
+            group.create_task(narrow.enter(1, None, again=again))
+            for again in (False, True, False)
+        ]
         await asyncio.sleep(0)
         narrow.close()
     assert [task.result() for task in waiting] == [None] * 3

@@ -201,7 +201,7 @@ async def test_what_is_stopped_within_its_attempts_stays_for_the_next_run(
     async with night(tmp_path, gateway, max_attempts=200) as run:
         await run.run(ROOM)
         assert run.gate.stopped is not None
-        assert run.states() == {State.PENDING: ROOM}
+        assert set(run.states()) == {State.PENDING}
 
 
 async def test_a_gateway_that_is_mended_within_the_pause_makes_all_the_rest(

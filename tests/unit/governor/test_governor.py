@@ -47,9 +47,14 @@ def governor(limits: Limits = FREE, **sums: int) -> Governor:
 
 
 def admitted(
-    governor: Governor, now: float = 0.0, *, images: int = 1, usd: Decimal | None = None
+    governor: Governor,
+    now: float = 0.0,
+    *,
+    images: int = 1,
+    usd: Decimal | None = None,
+    again: bool = False,
 ) -> Admission:
-    verdict = governor.ask(now, images=images, usd=usd)
+    verdict = governor.ask(now, images=images, usd=usd, again=again)
     assert isinstance(verdict, Admission), verdict
     return verdict
 
@@ -157,7 +162,7 @@ def test_a_hint_paces_the_next_request() -> None:
 
 def test_an_outage_pauses_everything_and_says_so() -> None:
     hold = held(broken())
-    assert (hold.until, hold.reason) == (30.0, "paused: overloaded, next try in 30 s")
+    assert (hold.until, hold.reason) == (2.0, "paused: overloaded, next try in 2 s")
 
 
 def test_an_outage_is_probed_within_the_longest_wait_in_force() -> None:
@@ -170,17 +175,26 @@ def test_an_outage_is_probed_within_the_longest_wait_in_force() -> None:
 
 def test_one_probe_leaves_and_its_success_ends_the_pause() -> None:
     down = broken()
-    probe = admitted(down, 30.0)
+    probe = admitted(down, 2.0)
     assert probe.is_probe
-    assert held(down, 30.0).reason == "paused: waiting for the one try in flight"
-    down.settle(31.0, probe, SUCCESS)
-    assert not admitted(down, 31.0).is_probe
+    assert held(down, 2.0).reason == "paused: waiting for the one try in flight"
+    down.settle(3.0, probe, SUCCESS)
+    assert not admitted(down, 3.0).is_probe
+
+
+def test_failures_of_what_was_sent_before_are_no_outage() -> None:
+    one = governor()
+    for step in range(15):
+        admission = admitted(one, again=step >= 3)
+        assert admission.again is (step >= 3)
+        one.settle(0.0, admission, failed(ErrorClass.OVERLOADED))
+    admitted(one)
 
 
 def test_a_failed_probe_waits_twice_as_long() -> None:
     down = broken()
-    send(down, 30.0, failed(ErrorClass.SERVER))
-    assert held(down, 30.0).reason == "paused: server, next try in 60 s"
+    send(down, 2.0, failed(ErrorClass.SERVER))
+    assert held(down, 2.0).reason == "paused: server, next try in 4 s"
 
 
 def test_too_long_an_outage_halts() -> None:
@@ -190,6 +204,25 @@ def test_too_long_an_outage_halts() -> None:
     assert halted(down, 90.0).error_class is ErrorClass.OVERLOADED
 
 
+def test_an_outage_from_the_first_minute_on_halts_and_says_where_to_look() -> None:
+    down, now = broken(), 0.0
+    while isinstance(answer := down.ask(now, images=1, usd=None), Hold):
+        assert answer.until is not None
+        now = answer.until
+        send(down, now, failed(ErrorClass.SERVER))
+    assert now == 62.0
+    assert "look at --base-url" in halted(down, now).message
+
+
+def test_an_outage_after_something_came_is_outlasted() -> None:
+    down = governor()
+    send(down, 0.0, SUCCESS)
+    for _ in range(10):
+        send(down, 0.0, failed(ErrorClass.SERVER))
+    send(down, 3599.0, failed(ErrorClass.SERVER))
+    assert held(down, 3599.0).reason == "paused: server, next try in 4 s"
+
+
 def test_an_outage_is_no_wait_for_the_rate() -> None:
     limits = Limits(concurrency=1000, adaptive=False, longest_wait=20.0)
     down = governor(limits)
@@ -197,7 +230,7 @@ def test_an_outage_is_no_wait_for_the_rate() -> None:
     down.settle(0.0, flying[10], failed(ErrorClass.RATE_LIMITED))
     for each in flying[:10]:
         down.settle(0.0, each, failed(ErrorClass.OVERLOADED))
-    assert held(down, 25.0).until == 30.0
+    assert held(down, 1.0).until == 2.0
     probe = admitted(down, 30.0)
     down.settle(30.0, probe, failed(ErrorClass.MODERATION))
     admitted(down, 49.0)
@@ -211,8 +244,8 @@ def test_what_was_never_sent_says_nothing() -> None:
     send(one, 0.0, Outcome())
     send(one, 0.0, failed(ErrorClass.OVERLOADED))
     held(one)
-    send(one, 30.0, Outcome())
-    assert held(one, 30.0).until == 60.0
+    send(one, 2.0, Outcome())
+    assert held(one, 2.0).until == 4.0
 
 
 @pytest.mark.parametrize(
@@ -232,12 +265,12 @@ def test_a_quota_can_be_waited_for() -> None:
     one = governor(Limits(concurrency=9, adaptive=False, wait_for_quota=True))
     other = admitted(one)
     send(one, 0.0, failed(ErrorClass.QUOTA))
-    one.settle(5.0, other, failed(ErrorClass.QUOTA))
-    assert held(one, 5.0).reason == "paused: quota, next try in 25 s"
-    send(one, 30.0, failed(ErrorClass.QUOTA))
-    assert held(one, 30.0).until == 90.0
-    send(one, 90.0, SUCCESS)
-    admitted(one, 90.0)
+    one.settle(1.0, other, failed(ErrorClass.QUOTA))
+    assert held(one, 1.0).reason == "paused: quota, next try in 1 s"
+    send(one, 2.0, failed(ErrorClass.QUOTA))
+    assert held(one, 2.0).until == 6.0
+    send(one, 6.0, SUCCESS)
+    admitted(one, 6.0)
 
 
 def test_the_first_many_invalid_halt() -> None:
@@ -360,9 +393,9 @@ def test_a_snapshot_tells_a_learned_limit() -> None:
 
 def test_a_snapshot_tells_why_nothing_leaves() -> None:
     down = broken()
-    assert (down.snapshot(10.0).paused, down.snapshot(10.0).seconds_left) == (
+    assert (down.snapshot(0.5).paused, down.snapshot(0.5).seconds_left) == (
         "overloaded",
-        20.0,
+        1.5,
     )
     probe = admitted(down, 30.0)
     assert down.snapshot(30.0).seconds_left is None

@@ -17,9 +17,21 @@ def pace(limits: Limits | None = None) -> Pace:
     return Pace(limits or Limits(), now=0.0, random=lambda: 1.0)
 
 
-def leave(pace: Pace, now: float, *, images: int = 1, others: int = FULL) -> Admission:
+def leave(
+    pace: Pace,
+    now: float,
+    *,
+    images: int = 1,
+    others: int = FULL,
+    again: bool = False,
+) -> Admission:
     admission = Admission(
-        number=pace.next_number, at=now, images=images, usd=None, others=others
+        number=pace.next_number,
+        at=now,
+        images=images,
+        usd=None,
+        others=others,
+        again=again,
     )
     pace.left(admission)
     return admission
@@ -120,18 +132,42 @@ def test_a_refusal_holds_everyone_as_long_as_asked() -> None:
 
 def test_a_refusal_without_a_time_holds_longer_each_time() -> None:
     held, now, holds = pace(Limits(ipm=600)), 0.0, list[float]()
-    for _ in range(7):
-        one = leave(held, now)
+    for turn in range(7):
+        one = leave(held, now, again=turn > 0)
         held.refused(now, one, retry_after=None)
         holds.append(held.held_until - now)
         now = held.held_until
-    assert holds == [2.0, 4.0, 8.0, 16.0, LONGEST_HOLD, LONGEST_HOLD, LONGEST_HOLD]
+    assert holds == [1.0, 2.0, 4.0, 8.0, 16.0, LONGEST_HOLD, LONGEST_HOLD]
 
 
 def test_a_time_that_proved_too_short_is_not_believed_again() -> None:
     held = pace(Limits(ipm=600))
     held.refused(0.0, leave(held, 0.0), retry_after=0.1)
-    assert held.held_until >= 0.5
+    assert held.held_until == 0.1
+    held.refused(0.1, leave(held, 0.1, again=True), retry_after=0.1)
+    assert held.held_until >= 0.6
+
+
+@pytest.mark.parametrize(
+    ("asked", "hold"), [(0.0, 0.0), (1.0, 1.0), (45.0, 45.0), (None, 1.0)]
+)
+def test_refusals_of_what_was_never_sent_do_not_hold_longer_each_time(
+    asked: float | None, hold: float
+) -> None:
+    held, now = pace(Limits(ipm=600)), 0.0
+    for _ in range(7):
+        held.refused(now, leave(held, now), retry_after=asked)
+        assert held.held_until - now == hold
+        now = held.held_until
+
+
+def test_a_hold_that_grew_is_not_shortened_by_what_was_never_sent() -> None:
+    held, now, holds = pace(Limits(ipm=600)), 0.0, list[float]()
+    for again in (False, True, True, False, True):
+        held.refused(now, leave(held, now, again=again), retry_after=None)
+        holds.append(held.held_until - now)
+        now = held.held_until
+    assert holds == [1.0, 2.0, 4.0, 4.0, 8.0]
 
 
 def test_one_episode_cuts_once() -> None:
@@ -155,7 +191,7 @@ def test_a_later_refusal_of_the_same_episode_may_still_ask_for_a_longer_hold() -
 
 def test_after_repeated_refusals_one_goes_alone() -> None:
     one = pace(Limits(ipm=6000))
-    one.refused(0.4, leave(one, 0.0), retry_after=None)
+    one.refused(0.4, leave(one, 0.0, again=True), retry_after=None)
     now = one.held_until
     assert one.wait(now, FULL) == 0.0
     leave(one, now)
@@ -168,7 +204,7 @@ def test_a_long_closed_window_is_measured_by_its_minute() -> None:
         one.let_in(leave(one, now, others=40))
         now += 0.05
     while now < 60.0:
-        one.refused(now + 0.1, leave(one, now, others=1), retry_after=None)
+        one.refused(now + 0.1, leave(one, now, others=1, again=True), retry_after=None)
         now = one.held_until
     one.let_in(leave(one, now, others=1))
     one.refused(now + 1.1, leave(one, now + 1.0, others=2), retry_after=None)

@@ -249,3 +249,12 @@ def test_a_straggler_of_a_dropped_key_is_settled_all_the_same() -> None:
     one.settle(2.0, second, failed(ErrorClass.AUTH))
     assert not one.in_flight
     assert list(one.dropped) == ["a"]
+
+
+def test_an_account_is_not_down_for_what_was_sent_before() -> None:
+    sender = rotation(("one",))
+    for step in range(15):
+        answer = sender.ask(0.0, images=1, usd=None, again=step >= 3)
+        assert isinstance(answer, Admission)
+        sender.settle(0.0, answer, failed(ErrorClass.SERVER))
+    assert isinstance(sender.ask(0.0, images=1, usd=None), Admission)
