@@ -8,12 +8,12 @@ one of these three since the last image was kept:
 | such attempts in a row           | then                                         |
 |----------------------------------|----------------------------------------------|
 | fewer than `MOST`                | the run goes on                              |
-| `MOST`                           | half a minute's pause, then one more attempt |
+| `MOST`                           | a minute's pause, then one more attempt      |
 | and that attempt is wasted, too  | the run stops                                |
 
 The pause is for what passes by itself, such as a proxy's 502 while the gateway behind
 it is started anew. An attempt that costs nothing, such as a refusal, counts as neither;
-in the pause another follows it, half a minute later. So what is wasted in a row until
+in the pause another follows it, a minute later. So what is wasted in a row until
 the stop is at most `MOST`, what else is in flight when that is reached, and the one
 more: `MOST` and the concurrency, however many requests are left. Each account of a
 `Rotation` counts for itself, and each run anew.
@@ -45,7 +45,7 @@ __all__ = ["Waste"]
 MOST: Final = 125
 """25 requests of 5 attempts, the default of `max_attempts`: that many may all fail."""
 
-PAUSE = 30.0
+PAUSE = 60.0
 """Seconds before one more attempt, which may cost as much as those before it."""
 
 

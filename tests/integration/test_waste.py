@@ -121,7 +121,7 @@ class Night:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.run_through(requests))
             await self.gate.paused.wait()
-            self.skipped += 30.0
+            self.skipped += 60.0
             self.gate.notice()
 
     async def run_through(self, requests: int) -> None:

@@ -85,9 +85,9 @@ def test_a_run_that_pays_for_nothing_pauses_tries_once_more_and_stops(
 ) -> None:
     night = wasted(failure)
     hold = night.held()
-    reason = f"paused: {failure.error_class}, next try in 30 s"
-    assert (hold.until, hold.reason) == (30.0, reason)
-    night.now = 30.0
+    reason = f"paused: {failure.error_class}, next try in 60 s"
+    assert (hold.until, hold.reason) == (60.0, reason)
+    night.now = 60.0
     night.send(failure)
     stopped = night.halted()
     assert stopped.error_class is failure.error_class
@@ -100,8 +100,8 @@ def test_a_run_that_pays_for_nothing_pauses_tries_once_more_and_stops(
 
 def test_urls_that_give_no_image_are_bought_no_more_and_told() -> None:
     night = wasted(UNFETCHED)
-    assert night.held().reason == "paused: download, next try in 30 s"
-    night.now = 30.0
+    assert night.held().reason == "paused: download, next try in 60 s"
+    night.now = 60.0
     night.send(UNFETCHED)
     assert night.halted().message == (
         "126 attempts in a row ended without a kept image and cost up to 31.50 USD;"
@@ -124,14 +124,14 @@ def test_a_url_that_gives_no_image_does_not_clear_what_is_paid_for_nothing() -> 
     night = Night()
     for sent in range(MOST):
         night.send(BAD if sent % 10 else UNFETCHED)
-    assert night.held().until == 30.0
+    assert night.held().until == 60.0
 
 
 def test_a_gateway_whose_urls_give_no_image_is_up() -> None:
     one = governor()
     night = Night(one)
     night.send(DOWN, times=10)
-    night.now = 30.0
+    night.now = 60.0
     night.send(UNFETCHED)
     assert isinstance(night.ask(), Admission)
     limited = Failure(error_class=ErrorClass.RATE_LIMITED, message="slower")
@@ -144,14 +144,14 @@ def test_a_gateway_whose_urls_give_no_image_is_up() -> None:
 
 def test_no_more_than_one_leaves_while_it_is_tried_once_more() -> None:
     night = wasted()
-    night.now = 30.0
+    night.now = 60.0
     assert isinstance(night.ask(), Admission)
     assert night.held().until is None
 
 
 def test_what_passes_within_the_pause_stops_nothing() -> None:
     night = wasted(LOST)
-    night.now = 30.0
+    night.now = 60.0
     night.send(KEPT)
     night.send(LOST, times=MOST - 1)
     assert isinstance(night.ask(), Admission)
@@ -218,14 +218,14 @@ def test_what_was_never_sent_is_no_image() -> None:
 
 def test_a_try_that_tells_nothing_is_followed_by_another() -> None:
     night = wasted()
-    for now, outcome in ((30.0, Outcome()), (60.0, Outcome(failure=REFUSED))):
+    for now, outcome in ((60.0, Outcome()), (120.0, Outcome(failure=REFUSED))):
         night.now = now
         night.send(outcome)
-        assert night.held().until == now + 30.0
-    night.now = 90.0
+        assert night.held().until == now + 60.0
+    night.now = 180.0
     night.send(DOWN)
-    assert night.held().until == 150.0
-    night.now = 150.0
+    assert night.held().until == 300.0
+    night.now = 300.0
     night.send(LOST)
     assert night.halted().error_class is ErrorClass.AMBIGUOUS
 
@@ -234,7 +234,7 @@ def test_a_try_after_an_outage_does_not_stop_for_what_it_completes() -> None:
     night = Night()
     night.send(BAD, times=MOST - 1)
     night.send(DOWN, times=10)
-    for now in (2.0, 32.0):
+    for now in (2.0, 62.0):
         assert night.held().until == now
         night.now = now
         night.send(BAD)
@@ -256,7 +256,7 @@ def test_an_image_that_comes_late_takes_the_stop_back() -> None:
     late = night.let_out()
     night.send(BAD, times=MOST)
     night.sender.settle(1.0, late, KEPT)
-    night.now = 30.0
+    night.now = 60.0
     night.send(BAD)
     assert isinstance(night.ask(), Admission)
 
@@ -266,13 +266,13 @@ def test_what_ends_in_a_pause_does_not_put_the_next_try_off() -> None:
     late = night.let_out()
     night.send(BAD, times=MOST)
     night.sender.settle(9.0, late, Outcome(failure=BAD))
-    assert night.held().until == 30.0
+    assert night.held().until == 60.0
 
 
 def test_a_sum_that_is_not_known_is_said_to_be_so() -> None:
     one = governor()
     for sent in range(MOST + 1):
-        now = 0.0 if sent < MOST else 30.0
+        now = 0.0 if sent < MOST else 60.0
         admission = one.ask(now, images=1, usd=None)
         assert isinstance(admission, Admission)
         one.settle(now, admission, Outcome(failure=BAD))
@@ -287,7 +287,7 @@ def test_an_account_that_is_paid_for_nothing_leaves_the_rotation() -> None:
     night = Night(Rotation(accounts, FREE, now=0.0))
     night.send(BAD, times=MOST)
     assert night.send(KEPT).route == "good"
-    night.now = 30.0
+    night.now = 60.0
     assert night.send(BAD).route == "bad"
     assert night.send(KEPT).route == "good"
     assert night.sender.dropped["bad"].error_class is ErrorClass.BAD_REPLY
