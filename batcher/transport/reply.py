@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _CARRIERS: Final = (*IMAGE_KEYS, *LOCATION_KEYS)
 _PLACEHOLDER: Final = re.compile(r"data:(\d{1,9})")
-_ADDRESS: Final = re.compile(r"https?://\S+", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r"https?://[^\s/]\S*(?:/.*)?", re.IGNORECASE)
 _REFERENCE: Final = re.compile(r"\.{0,2}/(?!9j/)\S+|(?=\S*\.)[^\s/:]+(:\d+)?/\S+")
 """What can be an address without its scheme, host or path: `//host/x`, `/x`, `../x`,
 `host:80/x` or `files/x.png`; not a JPEG's Base64, which begins with `/9j/`."""

@@ -59,6 +59,7 @@ def test_a_reference_is_seen_from_where_the_reply_came_from(
         "HTTPS://X/y;z?#",
         "http://gateway.example:8443/v1/images/generations",
         "https://user:word@x/y",
+        "https://x/out put/a b.png?name=a b",
     ],
 )
 def test_a_whole_address_stays_as_it_is_spelt(url: str) -> None:
@@ -98,6 +99,7 @@ def test_blanks_around_an_image_do_not_count(text: str, blanks: str) -> None:
         ),
         *("ftp://x/y.png", "file:///etc/passwd", "C:/x.png", "mailto:a@b.c", "data:0"),
         *("iVBORw0KGgo/AAA", "/9j/4AAQSkZJRg/AA", "https://", "https:// x/y.png"),
+        "https://status.example says: come back",
     ],
 )
 def test_what_cannot_be_an_address_is_no_image(text: str) -> None:
