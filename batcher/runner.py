@@ -14,11 +14,10 @@ from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import UNSET
 
-from batcher.canary import CANARY, first
+from batcher.canary import first
 from batcher.consent import check_consent
-from batcher.control import BY_HAND, INTERRUPTED, Control, Desk
+from batcher.control import Control, Desk
 from batcher.count import own_part
 from batcher.durability import Durability, seen_to_its_end
 from batcher.errors import ManifestError, StoreError
@@ -29,8 +28,8 @@ from batcher.job import Job, require_endpoint
 from batcher.ledger import event
 from batcher.models import ErrorClass, Failure, Request, Summary
 from batcher.pool import LocalPool
+from batcher.run_line import first_line, why_crashed, why_stopped
 from batcher.run_view import RunView
-from batcher.version import VERSION
 from batcher.wait import first_of
 from batcher.ways import (
     Way,
@@ -51,9 +50,6 @@ if TYPE_CHECKING:
     from batcher.remote import Command
     from batcher.sandbox import SandboxOptions
     from batcher.transport import Routes
-
-CRASHED = "crashed"
-"""The `reason` in the last line of a run that an exception ended."""
 
 
 async def execute(
@@ -162,7 +158,7 @@ class _Run:
     async def go(self, control: Control, canary: Canary | None) -> Summary:
         """Do the work, and write down how it ended."""
         try:
-            self._ledger.append(self._first_line())
+            self._ledger.append(first_line(self._job, self._endpoint, run=self._id))
         except StoreError as error:
             self._stop_for_store(error)
         self._observer.started(self._view)
@@ -178,7 +174,7 @@ class _Run:
                 finally:
                     ended.set()
         except BaseException as error:
-            cause = _cause(error)
+            cause = why_crashed(error)
             raise
         finally:
             if timer is not None:
@@ -205,25 +201,6 @@ class _Run:
         await first_of(asked, self._gate.closed())
         if asked.done() and not asked.cancelled():
             self._objection = asked.result()
-
-    def _first_line(self) -> event.Run:
-        job = self._job
-        return event.Run(
-            at=event.now(),
-            run=self._id,
-            batcher=VERSION,
-            manifests=tuple(
-                event.ManifestRecord(path=m.path, sha256=m.sha256)
-                for m in job.expansion.manifests
-            ),
-            endpoint=event.EndpointRecord(
-                name=self._endpoint.name, base_url=self._endpoint.base_url
-            ),
-            settings=msgspec.structs.asdict(job.settings),
-            total=job.plan.total,
-            shard=job.shard or UNSET,
-            orphans=job.accepts or UNSET,
-        )
 
     def _wanted(self) -> Iterator[Request | None]:
         """Walk the requests, None for those that there is nothing to do for."""
@@ -300,7 +277,9 @@ class _Run:
 
     async def _finish(self, control: Control, cause: dict[str, str] | None) -> Summary:
         """Write the last line and bring everything to the disk."""
-        stopped = cause or self._stopped(control)
+        stopped = cause or why_stopped(
+            self._gate.stopped, self._objection, control.exit_code
+        )
         try:
             await asyncio.to_thread(self._durability.sync)
         except StoreError as error:
@@ -332,24 +311,3 @@ class _Run:
             stopped=stopped,
         )
         return own_part(summary, self._held.others)
-
-    def _stopped(self, control: Control) -> dict[str, str] | None:
-        failure = self._gate.stopped
-        if failure == BY_HAND:
-            return {"class": INTERRUPTED, "message": failure.message}
-        if failure is not None:
-            return {"class": failure.error_class.value, "message": failure.message}
-        if control.exit_code is not None:
-            return {"class": INTERRUPTED, "message": "stopped by a signal"}
-        if self._objection is not None:
-            return {"class": CANARY, "message": self._objection}
-        return None
-
-
-def _cause(error: BaseException) -> dict[str, str]:
-    """Say what an exception does to a run; its own words might hold anything."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if not isinstance(error, Exception):
-        return {"class": INTERRUPTED, "message": "cancelled by the program around it"}
-    return {"class": CRASHED, "message": f"ended by {type(error).__name__}"}
