@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -63,6 +64,10 @@ def run(
         ManifestError: The manifest has mistakes; nothing was sent.
         UsageError: The run cannot start; nothing was sent.
     """
+    if on_result is not None and (
+        not callable(on_result) or iscoroutinefunction(on_result)
+    ):
+        raise UsageError(f"on_result: expected a plain function, got {on_result!r}")
     job = _job(manifests, options)
     if job.options.engine != "local":
         if on_result is not None:
@@ -150,7 +155,7 @@ class _Callback:
     ) -> None:
         self._on_result = on_result
         self._control = control
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def started(self, view: RunView) -> None:
         """Say nothing."""
@@ -170,7 +175,7 @@ class _Callback:
             return
         try:
             self._on_result(request, result)
-        except Exception as error:  # noqa: BLE001 - raised once the run is drained
+        except BaseException as error:  # noqa: BLE001 - raised once it is drained
             self.error = error
             self._control.interrupt(FAILED)
 

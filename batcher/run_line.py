@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from batcher.job import Job
     from batcher.models import Failure
 
+SIGNALS = 128
+"""Exit codes above it stand for signals (POSIX.1, Shell and Utilities, 2.8.2)."""
+
 CRASHED = "crashed"
 """The `reason` in the last line of a run that an exception ended."""
 
@@ -60,7 +63,8 @@ def why_stopped(
     if failure is not None:
         return {"class": failure.error_class.value, "message": failure.message}
     if exit_code is not None:
-        return {"class": INTERRUPTED, "message": "stopped by a signal"}
+        who = "a signal" if exit_code > SIGNALS else "the program that called it"
+        return {"class": INTERRUPTED, "message": f"stopped by {who}"}
     return None if objection is None else {"class": CANARY, "message": objection}
 
 

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from batcher.canary import first
+from batcher.canary import Found, first
 from batcher.consent import check_consent
 from batcher.control import Control, Desk
-from batcher.count import own_part
+from batcher.count import Count, own_part
 from batcher.durability import Durability, seen_to_its_end
 from batcher.errors import ManifestError, StoreError
 from batcher.gate import Gate
 from batcher.governor import Limits, Space
 from batcher.hold import Held, hold
 from batcher.job import Job, require_endpoint
-from batcher.ledger import event
+from batcher.ledger import State, event
 from batcher.models import ErrorClass, Failure, Request, Summary
 from batcher.pool import LocalPool
 from batcher.run_line import first_line, why_crashed, why_stopped
@@ -186,18 +186,35 @@ class _Run:
         """Send what is to be sent, the canary first."""
         wanted = self._wanted()
         if canary is not None and self._job.plan.to_send > canary.requests:
-            before = self._summary()
-            await self._pool.run(first(wanted, canary.requests), self._live)
+            found = await self._send_first(wanted, canary.requests)
             if not self._gate.is_closed:
-                await self._hear(canary, before)
+                await self._hear(canary, found)
         if self._objection is None:
             await self._pool.run(wanted, self._live)
 
-    async def _hear(self, canary: Canary, before: Summary) -> None:
-        """Ask whether the others should follow, until an interruption."""
-        asked = asyncio.create_task(
-            canary.objection(before, self._summary()), name="canary"
+    async def _send_first(
+        self, wanted: Iterator[Request | None], requests: int
+    ) -> Found:
+        """Send so many, and say what came of them."""
+        count, standings = Count(), self._ledger.standings
+
+        async def live(request: Request) -> None:
+            await self._live(request)
+            count.move(None, standings.get(request.id))
+
+        await self._pool.run(first(wanted, requests), live)
+        return Found(
+            requests=requests,
+            kept=count.states[State.SUCCEEDED],
+            errors=count.errors,
+            warnings=count.warnings,
+            usd=standings.spent - self._spent_before if standings.is_priced else None,
+            seconds=time.monotonic() - self._started,
         )
+
+    async def _hear(self, canary: Canary, found: Found) -> None:
+        """Ask whether the others should follow, until an interruption."""
+        asked = asyncio.create_task(canary.objection(found), name="canary")
         await first_of(asked, self._gate.closed())
         if asked.done() and not asked.cancelled():
             self._objection = asked.result()
@@ -285,8 +302,16 @@ class _Run:
         except StoreError as error:
             stopped = stopped or {"class": ErrorClass.STORE, "message": str(error)}
         self._store.close()
+        summary = self._count.summary(
+            self._ledger.standings,
+            total=self._job.plan.total,
+            out=self._job.out,
+            seconds=time.monotonic() - self._started,
+            skipped=self._job.plan.total - self._job.plan.to_send,
+            stopped=stopped,
+        )
         summary = msgspec.structs.replace(
-            self._summary(stopped),
+            own_part(summary, self._held.others),
             estimated_usd=self._job.plan.estimated_usd,
             paid_usd=self._ledger.standings.spent - self._spent_before,
             notes=self._worker.notes(),
@@ -299,15 +324,3 @@ class _Run:
         with suppress(StoreError):
             self._ledger.append(last)
         return summary
-
-    def _summary(self, stopped: dict[str, str] | None = None) -> Summary:
-        """Say what the run directory holds by now."""
-        summary = self._count.summary(
-            self._ledger.standings,
-            total=self._job.plan.total,
-            out=self._job.out,
-            seconds=time.monotonic() - self._started,
-            skipped=self._job.plan.total - self._job.plan.to_send,
-            stopped=stopped,
-        )
-        return own_part(summary, self._held.others)

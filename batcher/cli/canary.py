@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,8 @@ from batcher.cli.words import counts, duration, usd
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from batcher.canary import Found
     from batcher.cli.progress import Display
-    from batcher.models import Summary
     from batcher.plan import Plan
 
 NOT_AGREED = "nobody agreed to go on after the canary; --yes does"
@@ -39,39 +38,25 @@ class TerminalCanary:
         self._display = display
         self._agrees = agrees
 
-    async def objection(self, before: Summary, now: Summary) -> str | None:
+    async def objection(self, found: Found) -> str | None:
         """Show what came of it, and ask; see `Canary`."""
-        with self._display.aside():
-            with suppress(OSError):  # its terminal was closed
-                for line in canary_lines(before, now, self._plan, self.requests):
-                    print(line, file=sys.stderr)
+        with self._display.aside(canary_lines(found, self._plan)):
             if self._agrees:
-                return NOTHING_KEPT if now.succeeded == before.succeeded else None
+                return None if found.kept else NOTHING_KEPT
             return None if await _is_agreed() else NOT_AGREED
 
 
-def canary_lines(
-    before: Summary, now: Summary, plan: Plan, requests: int
-) -> Iterator[str]:
-    """Set what the canary showed against what the plan said of the whole.
-
-    Args:
-        before: What the run directory held when the run began.
-        now: What it holds after the canary.
-        plan: Of the whole run.
-        requests: How many went first.
-    """
-    kept, rest = now.succeeded - before.succeeded, plan.to_send - requests
-    yield f"canary: {kept:,} of {requests:,} kept in {duration(now.seconds)}"
-    for title, old, new in (
-        ("errors", before.errors, now.errors),
-        ("not as asked", before.warnings, now.warnings),
-    ):
-        if more := Counter(new) - Counter(old):
-            yield f"  {title}: {counts(more)}"
-    expected = plan.estimated_usd
-    if kept > 0 and now.spent_usd is not None:
-        each = (now.spent_usd - (before.spent_usd or 0)) / kept
+def canary_lines(found: Found, plan: Plan) -> Iterator[str]:
+    """Set what the canary showed against what the plan said of the whole."""
+    rest, expected = plan.to_send - found.requests, plan.estimated_usd
+    kept = f"{found.kept:,} of {found.requests:,} kept"
+    yield f"canary: {kept} in {duration(found.seconds)}"
+    if found.errors:
+        yield f"  errors: {counts(found.errors)}"
+    if found.warnings:
+        yield f"  not as asked: {counts(found.warnings)}"
+    if found.kept and found.usd is not None:
+        each = found.usd / found.kept
         words = f"  {usd(each)} each"
         if expected is not None:
             words += f"; the plan said {usd(expected / plan.to_send)}"
@@ -84,8 +69,9 @@ def canary_lines(
 
 async def _is_agreed() -> bool:
     """Ask the person at the terminal, if there is one; cancelled, ask no more."""
-    if not sys.stdin.isatty():
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
+    _forget_typed()
     answered = asyncio.Event()
     loop = asyncio.get_running_loop()
     answer = ""
@@ -100,3 +86,11 @@ async def _is_agreed() -> bool:
     finally:
         loop.remove_reader(sys.stdin)
     return answer.strip().lower() in ("y", "yes")
+
+
+def _forget_typed() -> None:
+    """Drop what was typed before the question, which it is no answer to."""
+    import termios  # noqa: PLC0415 - only where there is a terminal
+
+    with suppress(termios.error):
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)

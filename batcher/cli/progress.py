@@ -31,7 +31,7 @@ from batcher.observer import Observer
 from batcher.plural import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
     from tqdm import tqdm
@@ -58,8 +58,8 @@ class Display(Observer["Named", "View"], Protocol):
     def tell(self, words: str, *, is_wrong: bool = False, **fields: object) -> None:
         """Say something of workers; a panel, which counts them, says what is wrong."""
 
-    def aside(self) -> AbstractContextManager[None]:
-        """Leave the screen to a question meanwhile."""
+    def aside(self, lines: Iterable[str]) -> AbstractContextManager[None]:
+        """Say what a question is about, and leave the screen to it meanwhile."""
 
     def close(self) -> None:
         """Take it off."""
@@ -118,8 +118,10 @@ class Lines:
         level = logging.WARNING if is_wrong else logging.INFO
         log.log(level, words, extra={"fields": fields})
 
-    def aside(self) -> AbstractContextManager[None]:
-        """Be told of nothing meanwhile."""
+    def aside(self, lines: Iterable[str]) -> AbstractContextManager[None]:
+        """Log the lines, as what must not be missed."""
+        for words in lines:
+            self.tell(words, is_wrong=True, event="canary")
         return nullcontext()
 
     def close(self) -> None:
@@ -201,9 +203,11 @@ class Panel:
             self._write(words)
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
+    def aside(self, lines: Iterable[str]) -> Iterator[None]:
         """Take the panel off, and draw it anew below."""
         self.close()
+        for words in lines:
+            self._write(words)
         self._is_aside = True
         yield
         self._is_aside = False

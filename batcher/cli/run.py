@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from batcher.canary import CANARY
 from batcher.cli.options import add_shared, make_job
 from batcher.cli.rehearsal import (
     add_rehearsal,
@@ -255,12 +256,18 @@ def _show(summary: Summary, job: Job, parsed: argparse.Namespace) -> None:
     if parsed.json:
         print_json(summary)
     else:
-        agreed = ["--yes"] if parsed.canary is not None and not parsed.yes else []
+        agreed = ["--yes"] if _is_unasked(summary) else []
         go_on = way_on(agreed) if job.choice.finds_work(summary) else None
         lines = summary_lines(summary, go_on, is_forced=parsed.force)
         print("\n".join(lines))
     if sys.stdout is not None:
         sys.stdout.flush()
+
+
+def _is_unasked(summary: Summary) -> bool:
+    """Tell whether nobody was there to be asked after the canary."""
+    is_canary = summary.stopped is not None and summary.stopped["class"] == CANARY
+    return is_canary and not (sys.stdin.isatty() and sys.stderr.isatty())
 
 
 def _pass_on(summary: Summary, parsed: argparse.Namespace) -> None:

@@ -25,6 +25,8 @@ _STATUS_KEYS: Final = ("code", "status", "status_code", "statusCode")
 _STATUS: Final = re.compile(r"[2-5][0-9][0-9]")
 _IDENTIFIER: Final = re.compile(r"[a-z]+(?:_[a-z]+)+")
 _DEEPEST: Final = 4
+_SHOWN: Final = 400  # characters, at least, of which people are shown the beginning
+_FOREIGN: Final = 8  # that were no UTF-8 and make of it no text
 _PARAMETER_CODES: Final = frozenset({"unknown_parameter", "unsupported_parameter"})
 _PARAMETER: Final = re.compile(
     r"(?:unknown|unsupported|unrecognized) (?:request )?(?:parameter|argument)"
@@ -56,7 +58,9 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
 def read_error(document: Document) -> ErrorBody:
     """Give what a body says went wrong; at the least, its text."""
     errors = (error_in(value) for value in document.values)
-    raw = ErrorBody(message=document.text, is_raw=True)
+    is_text = document.text.count("\ufffd", 0, _SHOWN) < _FOREIGN
+    words = document.text if is_text else "a body that is no text"
+    raw = ErrorBody(message=words, is_raw=True)
     return next(filter(None, errors), None) or raw
 
 

@@ -197,12 +197,15 @@ def test_after_a_canary_of_which_nothing_is_kept_nothing_follows_unasked(
     program.write("m.yaml", TEN)
     faults = ("--faults", "server", "--max-attempts", "1")
     words = ("run", "m.yaml", *SANDBOX, "--canary", "2", "--yes", *faults, "--json")
-    done = program(*words)
-    assert done.returncode == 3
-    stopped = json.loads(done.stdout)["stopped"]
-    assert stopped["class"] == "canary"
-    assert "nothing of the canary was kept" in stopped["message"]
-    assert len(events(program.folder / "out", "attempt")) == 2
+    for attempts in (2, 4):
+        done = program(*words, "--log-format", "json")
+        assert done.returncode == 3
+        stopped = json.loads(done.stdout)["stopped"]
+        assert stopped["class"] == "canary"
+        assert "nothing of the canary was kept" in stopped["message"]
+        assert len(events(program.folder / "out", "attempt")) == attempts
+        said = [json.loads(line)["message"] for line in done.stderr.splitlines()]
+        assert "  errors: server 2" in said
 
 
 def test_a_canary_is_of_what_is_to_be_sent(program: Program) -> None:

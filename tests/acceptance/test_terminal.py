@@ -11,6 +11,7 @@ import subprocess
 import termios
 import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -28,7 +29,14 @@ STEPS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\r\n]")
 class Terminal:
     """A command at a terminal of its own, and all that it has shown there."""
 
-    def __init__(self, program: Program, columns: int, *words: str, **env: str) -> None:
+    def __init__(
+        self,
+        program: Program,
+        columns: int,
+        *words: str,
+        stderr: IO[str] | None = None,
+        **env: str,
+    ) -> None:
         self.shown = ""
         self._screen, end = pty.openpty()
         self.resize(columns)
@@ -38,7 +46,7 @@ class Terminal:
             env=program.environment | {"TERM": "xterm"} | env,
             stdin=end,
             stdout=end,
-            stderr=end,
+            stderr=stderr or end,
         )
         STARTED.append(self.process)
         os.close(end)
@@ -197,6 +205,31 @@ def test_the_canarys_question_takes_an_answer(
     terminal.type(answer)
     assert terminal.end() == exit_code
     assert told(program)["succeeded"] == kept
+
+
+def test_what_was_typed_before_the_canarys_question_is_no_answer(
+    program: Program,
+) -> None:
+    program.write("m.yaml", TEN)
+    terminal = Terminal(program, 80, "run", "m.yaml", *CANARY, "--latency", "1")
+    terminal.wait_for("1 in flight")
+    terminal.type(b"y\n")
+    terminal.wait_for("go on? [y/N] ")
+    terminal.type(b"n\n")
+    assert terminal.end() == 3
+    assert told(program)["succeeded"] == 1
+    _, _, way_on = terminal.shown.partition("to go on: ")
+    assert "--canary 1" in way_on
+    assert "--yes" not in way_on
+
+
+def test_nobody_is_asked_who_would_not_see_the_question(program: Program) -> None:
+    program.write("m.yaml", TEN)
+    log = program.folder / "err.log"
+    with log.open("w") as stderr:
+        terminal = Terminal(program, 80, "run", "m.yaml", *CANARY, stderr=stderr)
+        assert terminal.end() == 3
+    assert "canary: 1 of 1 kept" in log.read_text()
 
 
 def test_a_canary_that_is_interrupted_is_not_the_whole_run(program: Program) -> None:

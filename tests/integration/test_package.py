@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -48,19 +49,46 @@ def test_the_words_of_retry_are_taken_as_on_the_command_line(tmp_path: Path) -> 
         batcher.plan(manifest, out=out, retry="failed,reject")
 
 
-def test_a_listener_that_raises_loses_nothing_that_is_in_flight(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [KeyError, SystemExit, asyncio.CancelledError])
+def test_a_listener_that_raises_loses_nothing_that_is_in_flight(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
     manifest = tmp_path / "m.yaml"
     rows = "matrix: {i: {range: [1, 8]}}"
     manifest.write_text(f"requests: [{{prompt: 'n {{{{ i }}}}', {rows}}}]")
 
     def raise_once(_: object, __: object) -> None:
-        raise KeyError("mine")
+        raise error("mine")
 
     out = tmp_path / "out"
-    with pytest.raises(KeyError, match="mine"):
+    with pytest.raises(error, match="mine"):
         batcher.run(
             manifest, on_result=raise_once, endpoint="sandbox", out=out, concurrency=4
         )
     found = batcher.open_run(out).summary
     assert found.unknown == 0
     assert found.succeeded == found.attempts
+    assert found.stopped == {
+        "class": "interrupted",
+        "message": "stopped by the program that called it",
+    }
+
+
+async def wait(_: object, __: object) -> None:
+    """Be no listener: nobody awaits it."""
+
+
+@pytest.mark.parametrize("listener", [5, wait])
+def test_what_cannot_listen_is_refused_before_anything_is_sent(
+    tmp_path: Path, listener: object
+) -> None:
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text("requests: [{prompt: a red cube}]")
+    with pytest.raises(batcher.UsageError, match="on_result: expected a plain"):
+        batcher.run(
+            manifest,
+            on_result=listener,  # type: ignore[arg-type]  # what a caller may do
+            endpoint="sandbox",
+            out=tmp_path / "o",
+        )
+    assert not (tmp_path / "o").exists()

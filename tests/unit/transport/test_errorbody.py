@@ -165,3 +165,9 @@ def test_an_error_is_read_in_every_shape(body: str, error: ErrorBody) -> None:
 )
 def test_a_refused_parameter_is_named(error: ErrorBody, name: str | None) -> None:
     assert parameter_refused(error) == name
+
+
+def test_a_body_that_is_no_text_is_not_shown() -> None:
+    picture = bytes(range(128, 256))
+    found = read_error(read_document(picture))
+    assert found.message == "a body that is no text"
