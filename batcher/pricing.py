@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 ESTIMATE_DATE = "2026-11-22"
 """Day on which the prices and the formula were looked up."""
-ESTIMATE_SOURCE = "OpenAI's list prices for gpt-image-2"
 
 # US dollars per million tokens are micro-dollars per token.
 _TEXT_IN = 5

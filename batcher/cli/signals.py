@@ -23,10 +23,5 @@ def attend_signals(control: Control) -> None:
     loop = asyncio.get_running_loop()
     for number, code in INTERRUPTIONS.items():
         loop.add_signal_handler(number, control.interrupt, code)
-    if hears_hangups():
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         loop.add_signal_handler(signal.SIGHUP, control.hang_up, HUNG_UP)
-
-
-def hears_hangups() -> bool:
-    """Tell whether a hangup is not to be ignored, as `nohup` asks."""
-    return signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN

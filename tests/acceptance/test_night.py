@@ -219,17 +219,34 @@ def test_a_canary_is_of_what_is_to_be_sent(program: Program) -> None:
     assert (status["succeeded"], status["pending"]) == (6, 4)
 
 
-@pytest.mark.parametrize(
-    "flags", [("--canary", "10"), ("--first", "0", "--canary", "2")]
-)
-def test_a_canary_that_is_all_asks_nothing(
-    program: Program, flags: tuple[str, ...]
-) -> None:
+def test_a_canary_of_nothing_sends_nothing(program: Program) -> None:
     program.write("m.yaml", TEN)
+    flags = ("--first", "0", "--canary", "2")
     done = program("run", "m.yaml", *SANDBOX, *flags, "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["stopped"] is None
+    summary = json.loads(done.stdout)
+    assert (summary["stopped"], summary["attempts"], summary["pending"]) == (None, 0, 0)
     assert "canary" not in done.stderr
+
+
+def test_what_is_forced_is_made_once_though_a_canary_goes_first(
+    program: Program,
+) -> None:
+    program.write("m.yaml", TEN)
+    assert program("run", "m.yaml", *SANDBOX).returncode == 0
+    forced = (
+        "--force",
+        "--where",
+        "status=succeeded",
+        "--canary",
+        "1",
+        "--yes",
+        "--json",
+    )
+    done = program("run", "m.yaml", *SANDBOX, *forced)
+    assert done.returncode == 0, done.stderr
+    assert "canary: 1 of 1 kept" in done.stderr
+    assert json.loads(done.stdout)["attempts"] == 20
 
 
 def test_consent_is_asked_for_before_the_canary_is_sent(program: Program) -> None:
